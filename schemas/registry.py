@@ -1,0 +1,82 @@
+"""Schema registry: any that speaks Confluent's REST paths, through Confluent's own client."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import fastavro
+import httpx2  # what Confluent's client is made of
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
+
+from schemas.codec import schema_text
+from schemas.errors import Fatal, Poison, Transient
+from schemas.settings import RegistrySettings
+from schemas.topics import Topic
+
+_NOT_FOUND = (40401, 40402, 40403)
+_INCOMPATIBLE = (409, 40901)
+
+
+class Registry:
+    """Schema ids for writing and schemas for reading; both are cached for good.
+
+    The calls block (milliseconds, once per schema): use them at start or from a thread.
+    """
+
+    def __init__(self, settings: RegistrySettings) -> None:
+        config: dict[str, Any] = {"url": settings.registry_url, "timeout": 10}
+        if settings.registry_username:
+            password = settings.registry_password.get_secret_value()
+            config["basic.auth.user.info"] = f"{settings.registry_username}:{password}"
+        self._client = SchemaRegistryClient(config)
+        self._register = settings.registry_register
+        self._url = settings.registry_url
+        self._parsed: dict[int, Any] = {}
+
+    def close(self) -> None:
+        """Close the connections to the registry."""
+        self._client.close()
+
+    def id_of(self, topic: Topic) -> int:
+        """Return the id under which the topic's schema is (or now gets) registered.
+
+        Raises Transient if the registry can't be reached, Fatal if it refuses the schema.
+        """
+        schema = Schema(schema_text(topic.schema), "AVRO")
+        try:
+            if self._register:
+                return self._client.register_schema(topic.subject, schema)
+            found = self._client.lookup_schema(topic.subject, schema).schema_id
+            if found is None:
+                raise Fatal(f"registry {self._url} answered no id for {topic.subject}")
+            return found
+        except SchemaRegistryError as error:
+            if error.error_code in _INCOMPATIBLE or error.http_status_code == 409:
+                raise Fatal(f"{topic.subject}: the registry refuses the schema: {error}") from error
+            if error.error_code in _NOT_FOUND:
+                raise Fatal(
+                    f"{topic.subject} is not registered at {self._url}; register it with "
+                    "`echoarb schemas register` or set ECHOARB_REGISTRY_REGISTER=true"
+                ) from error
+            raise Transient(f"registry {self._url}: {error}") from error
+        except (OSError, httpx2.HTTPError) as error:
+            raise Transient(f"registry {self._url}: {error}") from error
+
+    def schema(self, schema_id: int) -> Any:
+        """Return the schema with this id, as fastavro reads it.
+
+        Raises Poison("unknown_schema") if the registry has no such id, Transient if it can't be
+        reached.
+        """
+        if schema_id not in self._parsed:
+            try:
+                found = self._client.get_schema(schema_id)
+            except SchemaRegistryError as error:
+                if error.error_code in _NOT_FOUND or error.http_status_code == 404:
+                    raise Poison("unknown_schema", f"no schema {schema_id}") from error
+                raise Transient(f"registry {self._url}: {error}") from error
+            except (OSError, httpx2.HTTPError) as error:
+                raise Transient(f"registry {self._url}: {error}") from error
+            self._parsed[schema_id] = fastavro.parse_schema(json.loads(str(found.schema_str)))
+        return self._parsed[schema_id]

@@ -1,0 +1,112 @@
+"""Settings that every process shares: Kafka, registry, ClickHouse, logging.
+
+Read from the environment with the prefix ``ECHOARB_`` and from ``.env``; secrets may also be
+files in the folder that ``ECHOARB_SECRETS_DIR`` names. ``.env.example`` is generated from these
+classes by ``echoarb settings`` and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import ConfigurationError
+
+PREFIX = "ECHOARB_"
+
+
+class Settings(BaseSettings):
+    """Base of all settings: one frozen object per process, checked when it starts."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Return the settings of this process; ``overrides`` (from options) win if not None.
+
+        Raises ConfigurationError naming each wrong variable, without its value.
+        """
+        chosen = {name: value for name, value in overrides.items() if value is not None}
+        secrets = os.environ.get(PREFIX + "SECRETS_DIR")
+        try:
+            return cls(**chosen, **({"_secrets_dir": secrets} if secrets else {}))
+        except ValidationError as error:
+            lines = [
+                f"{PREFIX}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+                for item in error.errors(include_input=False, include_url=False)
+            ]
+            raise ConfigurationError("wrong settings: " + "; ".join(lines)) from None
+
+
+class KafkaSettings(Settings):
+    """How to reach the broker."""
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port,...")
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="security.protocol of the brokers"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism, used with SASL_*"
+    )
+    kafka_username: str = Field("", description="SASL user")
+    kafka_password: SecretStr = Field(SecretStr(""), description="SASL password")
+    kafka_ca_file: str = Field("", description="CA file for SSL; empty = the system's")
+
+    def librdkafka(self) -> dict[str, Any]:
+        """Return the connection part of a confluent-kafka configuration."""
+        config: dict[str, Any] = {"bootstrap.servers": self.kafka_bootstrap}
+        if self.kafka_security != "PLAINTEXT":
+            config["security.protocol"] = self.kafka_security
+        if self.kafka_security.startswith("SASL"):
+            config["sasl.mechanism"] = self.kafka_sasl_mechanism
+            config["sasl.username"] = self.kafka_username
+            config["sasl.password"] = self.kafka_password.get_secret_value()
+        if self.kafka_security.endswith("SSL") and self.kafka_ca_file:
+            config["ssl.ca.location"] = self.kafka_ca_file
+        return config
+
+
+class RegistrySettings(Settings):
+    """How to reach the schema registry."""
+
+    registry_url: str = Field("http://127.0.0.1:8081", description="Schema registry URL")
+    registry_username: str = Field("", description="Basic authentication user; empty = none")
+    registry_password: SecretStr = Field(SecretStr(""), description="Basic authentication password")
+    registry_register: bool = Field(
+        True, description="Register missing schemas; false = only look them up"
+    )
+
+
+class ClickHouseSettings(Settings):
+    """How to reach ClickHouse over HTTP."""
+
+    clickhouse_url: str = Field(
+        "http://127.0.0.1:8123", description="ClickHouse HTTP URL, http:// or https://"
+    )
+    clickhouse_user: str = Field("default", description="ClickHouse user")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password")
+    clickhouse_database: str = Field(
+        "echoarb", description="Database of all tables", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+    )
+    clickhouse_ca_file: str = Field("", description="CA file for https; empty = the system's")
+
+
+class LogSettings(Settings):
+    """How processes log."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest level that is logged"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto = console on a terminal, JSON lines elsewhere"
+    )
