@@ -1,0 +1,1 @@
+"""Venue to Kafka: one folder per venue, one supervised runner for all of them."""

@@ -1,0 +1,43 @@
+"""Manifold's JSON: read field by field with bounds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from schemas.errors import Poison
+
+LONGEST_ID = 64
+"""Characters. Contract and answer ids have 10 to 20."""
+LONGEST_TEXT = 1000
+"""Characters kept of a question or an answer; the venue allows 120 for a question."""
+_LAST_MILLISECOND = 10_413_792_000_000  # the year 2300, where DateTime64 ends
+
+
+def identifier(value: object, what: str) -> str:
+    """Return ``value`` if it is an id: 1 to 64 printable characters. Raises Poison("id")."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID or not value.isprintable():
+        raise Poison("id", f"{what} is no id")
+    return value
+
+
+def text(value: object) -> str | None:
+    """Return ``value`` if it is a text, cut to 1000 characters, else None."""
+    return value[:LONGEST_TEXT] if isinstance(value, str) else None
+
+
+def number(value: object, what: str) -> Decimal:
+    """Return a JSON number exactly. Raises Poison("value") if it is none or not finite."""
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    raise Poison("value", f"{what} is no number")
+
+
+def micros(value: object) -> int | None:
+    """Return milliseconds since 1970, as the venue sends them, as microseconds; else None."""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value) if 0 < value < _LAST_MILLISECOND else 0
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LAST_MILLISECOND:
+        return value * 1000
+    return None
