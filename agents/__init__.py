@@ -1,0 +1,1 @@
+"""Kafka to ClickHouse: Faust agents on a batching transport."""
