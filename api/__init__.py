@@ -1,0 +1,1 @@
+"""ClickHouse and Kafka to REST and WebSocket clients."""

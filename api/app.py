@@ -1,0 +1,87 @@
+"""The application: routes, errors, documents and what is shared by them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, MediaType, Request, get
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from api import docs, messages
+from api.edge import Edge
+from api.errors import HANDLERS
+from api.feed import Feed
+from api.parameters import refuse_unknown
+from api.routes.gaps import gaps
+from api.routes.health import health, package_version, ready, service
+from api.routes.live import live_ticks
+from api.routes.markets import markets
+from api.routes.subscriptions import subscriptions
+from api.routes.ticks import ticks
+from api.settings import ApiSettings
+from api.store import Store
+
+DESCRIPTION = (
+    "Ticks of Kalshi, Polymarket and Manifold, with the gaps during which they could not be "
+    "trusted. Decimals are strings, times RFC 3339 in UTC with microseconds, missing is null. "
+    "Errors are application/problem+json. Pages continue with next_cursor."
+)
+
+
+def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
+    """Return the application. It starts the feed, and closes feed and store when it ends."""
+
+    @asynccontextmanager
+    async def running(_: Litestar) -> AsyncIterator[None]:
+        feed.start()
+        try:
+            yield
+        finally:
+            await feed.stop()
+            await store.close()
+
+    origins = settings.cors_origins()
+    app = Litestar(
+        [service, health, ready, ticks, markets, gaps, subscriptions, documentation, live_ticks],
+        guards=[refuse_unknown],
+        dependencies={
+            "store": Provide(lambda: store, sync_to_thread=False),
+            "feed": Provide(lambda: feed, sync_to_thread=False),
+            "settings": Provide(lambda: settings, sync_to_thread=False),
+        },
+        exception_handlers=HANDLERS,
+        lifespan=[running],
+        cors_config=CORSConfig(
+            allow_origins=origins,
+            allow_methods=["GET"],
+            allow_headers=["accept", "x-request-id"],
+            expose_headers=["link", "x-next-cursor", "x-request-id"],
+        )
+        if origins
+        else None,
+        openapi_config=OpenAPIConfig(
+            title="EchoArb API",
+            version=package_version(),
+            description=DESCRIPTION,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+        ),
+        logging_config=None,
+        debug=False,
+    )
+    app.asgi_handler = Edge(app.asgi_handler, settings.api_max_body_bytes)
+    return app
+
+
+@get("/docs", media_type=MediaType.HTML, include_in_schema=False)
+async def documentation(request: Request) -> str:  # type: ignore[type-arg]
+    """Return the documentation page."""
+    state = request.app.state
+    if "documentation" not in state:
+        document = request.app.openapi_schema.to_schema()
+        state.documentation = docs.page(document, messages.__doc__ or "")
+    return str(state.documentation)

@@ -1,0 +1,253 @@
+"""The live feed: one Kafka consumer a process, without a group, from the end of each topic.
+
+It keeps its own positions, so that a broker that was away costs nothing; records that had to be
+jumped over are counted and told to clients as a gap.
+
+The end of a partition is taken from the high watermark in fetch answers, not from
+ListOffsets(latest): the Tansu broker answers the latter too low.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from api.formats import record_object
+from api.hub import Hub
+from api.messages import json_text
+from api.metrics import FEED_LAG, FEED_RECORDS, FEED_REJECTED, FEED_SKIPPED, FEED_UP
+from api.settings import ApiSettings
+from schemas.clock import isoformat, now_us
+from schemas.codec import decode
+from schemas.errors import Poison, Transient
+from schemas.framing import HEADER_SIZE, schema_id_of
+from schemas.gap import Gap
+from schemas.logs import get_logger
+from schemas.registry import Registry
+from schemas.tick import Tick
+from schemas.topics import GAPS, TICKS, TOPICS
+
+log = get_logger("echoarb.api.feed")
+
+REFRESH_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+POLL_MS = 250
+MAX_RECORDS = 500
+MAX_BACKLOG = 100_000
+"""Records of one partition that are caught up with after an absence; beyond it, it is no live feed
+and the API's history is the better place to read."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FOLLOWED = (*(topic.name for topic in TICKS), GAPS.name)
+
+
+def consumer_options(settings: ApiSettings) -> dict[str, Any]:
+    """Return aiokafka's options for reaching the broker."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap,
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_security.startswith("SASL"):
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    if settings.kafka_security.endswith("SSL"):
+        options["ssl_context"] = create_ssl_context(cafile=settings.kafka_ca_file or None)
+    return options
+
+
+class Feed:
+    """Reads ticks and gaps as they come and hands them to the hub."""
+
+    def __init__(self, settings: ApiSettings, hub: Hub) -> None:
+        self._settings = settings
+        self.hub = hub
+        self._registry = Registry(settings)
+        self._schemas: dict[int, Any] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.problem: str | None = "starting"
+        """Why the feed isn't following every topic; None while it is."""
+        self.following = asyncio.Event()
+        """Set while ``problem`` is None."""
+
+    def start(self) -> None:
+        """Begin following, in the background, for as long as the process lives."""
+        self._task = asyncio.create_task(self._run(), name="feed")
+
+    async def stop(self) -> None:
+        """End the background task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._report("stopped")
+        self._registry.close()
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            started = time.monotonic()
+            try:
+                await self._follow()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # aiokafka lets its own cancelled futures through when a connection is lost
+                self._report("Kafka can't be reached", error)
+            except Transient as error:
+                self._report("the schema registry can't be reached", error)
+            except (KafkaError, OSError) as error:
+                self._report("Kafka can't be reached", error)
+            except Exception as error:
+                log.exception("the live feed failed")
+                self._report("the live feed failed", error)
+            if time.monotonic() - started > LONGEST_PAUSE:
+                pause = FIRST_PAUSE
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _report(self, problem: str | None, error: BaseException | None = None) -> None:
+        if problem != self.problem:
+            log.info("live feed", problem=problem, error=repr(error)[:300] if error else None)
+        self.problem = problem
+        FEED_UP.set(problem is None)
+        if problem is None:
+            self.following.set()
+        else:
+            self.following.clear()
+
+    async def _follow(self) -> None:
+        consumer = AIOKafkaConsumer(
+            **consumer_options(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            request_timeout_ms=int(ANSWER_SECONDS * 1000),
+        )
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await consumer.start()
+            followed: frozenset[str] = frozenset()
+            refreshed = -REFRESH_SECONDS
+            while True:
+                if time.monotonic() - refreshed >= REFRESH_SECONDS:
+                    there = await self._topics(consumer)
+                    if followed and followed != there:
+                        return  # an assigned consumer learns nothing of further topics
+                    if there and not followed:
+                        await self._assign(consumer, there)
+                        followed = there
+                    missing = sorted(set(FOLLOWED) - there)
+                    self._report(f"no topic {', '.join(missing)}" if missing else None)
+                    refreshed = time.monotonic()
+                if followed:
+                    await self._poll(consumer)
+                else:
+                    await asyncio.sleep(FIRST_PAUSE)
+                    refreshed = -REFRESH_SECONDS
+        finally:
+            await consumer.stop()
+
+    async def _topics(self, consumer: AIOKafkaConsumer) -> frozenset[str]:
+        """Return which topics of ours the broker has; it has to answer for that."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return frozenset(FOLLOWED).intersection(await consumer.topics())
+
+    async def _assign(self, consumer: AIOKafkaConsumer, topics: frozenset[str]) -> None:
+        """Go on from our positions, or from the end where we have none."""
+        # A consumer learns how many partitions a topic has only once it is assigned one of them.
+        consumer.assign([TopicPartition(topic, 0) for topic in topics])
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await consumer.seek_to_end()
+        found = {
+            TopicPartition(topic, partition)
+            for topic in topics
+            for partition in consumer.partitions_for_topic(topic) or ()
+        }
+        if {place.topic for place in found} != topics:
+            raise KafkaError("the broker named no partitions of a topic")
+        consumer.assign(found)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await consumer.seek_to_end()
+            while any(consumer.highwater(place) is None for place in found):
+                await consumer.getmany(timeout_ms=POLL_MS)
+        for place in found:
+            end = consumer.highwater(place)
+            position = self._positions.setdefault(place, end)
+            if not end - MAX_BACKLOG <= position <= end:
+                self._jump(place, end)
+            consumer.seek(place, self._positions[place])
+
+    def _jump(self, place: TopicPartition, end: int) -> None:
+        """Move our position, and say so to clients.
+
+        A position beyond the end means that the topic was made anew: all in it is new to us.
+        """
+        position = self._positions[place]
+        anew = position > end
+        target = 0 if anew and end <= MAX_BACKLOG else end
+        self._positions[place] = target
+        missed = target if anew else target - position
+        FEED_SKIPPED.labels(place.topic).inc(missed)
+        log.warning("live feed jumped", topic=place.topic, partition=place.partition, missed=missed)
+        if place.topic == GAPS.name:
+            return
+        platform = place.topic.removeprefix("ticks.")
+        notice = {"gap_id": None, "platform": platform, "market_id": None, "connection": ""}
+        notice |= {"reason": "other", "from_ts": None, "to_ts": isoformat(now_us())}
+        detail = "the topic was made anew" if anew else "the live feed was away for too long"
+        detail += f"; partition {place.partition}; /api/v1/ticks has what was missed"
+        text = json_text({**notice, "missed": None if anew else missed, "detail": detail})
+        self.hub.publish_gap(platform, None, text)
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+        for place, records in batches.items():
+            for record in records:
+                await self._handle(record)
+                self._positions[place] = record.offset + 1
+            FEED_RECORDS.labels(place.topic).inc(len(records))
+            FEED_LAG.set(time.time() - records[-1].timestamp / 1000)
+        for place in consumer.assignment():
+            end = consumer.highwater(place)
+            if end is not None and end < self._positions[place] and place not in batches:
+                self._jump(place, end)  # Tansu answers a position beyond the end with silence
+                consumer.seek(place, self._positions[place])
+
+    async def _handle(self, record: ConsumerRecord) -> None:
+        key = (record.key or b"").decode(errors="replace")
+        if record.topic != GAPS.name and not self.hub.wants(record.topic[6:], key):
+            return  # decoding is what costs
+        try:
+            schema_id = schema_id_of(record.value)
+            if schema_id not in self._schemas:
+                self._schemas[schema_id] = await asyncio.to_thread(self._registry.schema, schema_id)
+            name = TOPICS[record.topic].schema
+            decoded = decode(name, record.value[HEADER_SIZE:], self._schemas[schema_id])
+        except Poison as poison:
+            FEED_REJECTED.labels(poison.reason).inc()
+            return
+        if isinstance(decoded, Tick):
+            data = record_object(decoded) | {
+                "kafka_partition": record.partition,
+                "kafka_offset": record.offset,
+                "append_ts": isoformat(record.timestamp * 1000),
+            }
+            self.hub.publish_tick(
+                decoded.platform,
+                decoded.market_id,
+                decoded.outcome_id,
+                decoded.kind,
+                json_text(data),
+            )
+        elif isinstance(decoded, Gap):
+            self.hub.publish_gap(
+                decoded.platform, decoded.market_id, json_text(record_object(decoded))
+            )

@@ -1,0 +1,61 @@
+"""GET /, /health and /ready: what this is, whether it lives, whether it can answer."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from litestar import get
+from litestar.di import NamedDependency
+
+from api.errors import NotReady, answers
+from api.feed import Feed
+from api.models import Health, Ready, Service
+from api.store import Store
+from schemas.errors import Transient
+
+
+def package_version() -> str:
+    """Return the installed distribution's version."""
+    try:
+        return version("echoarb")
+    except PackageNotFoundError:
+        return "0"
+
+
+@get("/", summary="Service", description="What this is and where to read on.", tags=["status"])
+async def service() -> Service:
+    """Return what this is."""
+    return Service(
+        service="EchoArb API",
+        version=package_version(),
+        docs="/docs",
+        openapi="/schema/openapi.json",
+        health="/health",
+        ready="/ready",
+        websocket="/ws/ticks",
+    )
+
+
+@get("/health", summary="Liveness", description="Alive; touches no dependency.", tags=["status"])
+async def health() -> Health:
+    """Return that the process is alive."""
+    return Health("ok")
+
+
+@get(
+    "/ready",
+    summary="Readiness",
+    description="200 if ClickHouse and Kafka are there, 503 naming which is away.",
+    responses={503: answers()[503]},
+    tags=["status"],
+)
+async def ready(store: NamedDependency[Store], feed: NamedDependency[Feed]) -> Ready:
+    """Return that every dependency is there. Raises NotReady."""
+    dependencies = {"clickhouse": "ok", "kafka": feed.problem or "ok"}
+    try:
+        await store.check()
+    except Transient as error:
+        dependencies["clickhouse"] = str(error)
+    if set(dependencies.values()) != {"ok"}:
+        raise NotReady(dependencies)
+    return Ready("ready", dependencies)

@@ -1,0 +1,57 @@
+"""Settings of the API process."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.settings import ClickHouseSettings, KafkaSettings, LogSettings, RegistrySettings
+
+
+class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettings):
+    """Where the API listens, whom it lets in, and how much it does for one of them."""
+
+    api_host: str = Field("127.0.0.1", description="Address that the API listens on")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 = any free one")
+    metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on")
+    metrics_port: int = Field(9091, ge=0, le=65535, description="Port of /metrics; 0 = none")
+    api_cors_origins: str = Field(
+        "",
+        description="Browser origins allowed to read the API, comma-separated, such as "
+        "https://board.example; empty = none but its own",
+    )
+    api_max_body_bytes: int = Field(65_536, ge=1024, description="Largest request body")
+    api_query_seconds: float = Field(
+        10, gt=0, le=300, description="Longest time a ClickHouse query may take"
+    )
+    api_query_rows: int = Field(
+        2_000_000_000, ge=10_000, description="Most rows a ClickHouse query may read"
+    )
+    api_query_memory_bytes: int = Field(
+        2 << 30, ge=64 << 20, description="Most memory a ClickHouse query may take"
+    )
+    api_queries_at_once: int = Field(
+        16, ge=1, le=1000, description="ClickHouse queries running at once; more wait their turn"
+    )
+    api_ws_clients: int = Field(1000, ge=1, description="WebSocket clients at once")
+    api_ws_subscriptions: int = Field(50, ge=1, description="Subscriptions of one WebSocket client")
+    api_ws_markets: int = Field(
+        1000, ge=1, description="Markets that one WebSocket client may name in all"
+    )
+    api_ws_message_bytes: int = Field(
+        65_536, ge=1024, description="Largest message from a WebSocket client"
+    )
+    api_ws_queue: int = Field(
+        10_000, ge=10, description="Messages waiting for a WebSocket client before it is closed"
+    )
+    api_ws_heartbeat_seconds: float = Field(
+        15, gt=0, le=3600, description="Time between heartbeats to a WebSocket client"
+    )
+    api_ws_farewell_seconds: float = Field(
+        5, gt=0, le=60, description="Time a slow WebSocket client has to take its last message"
+    )
+
+    def cors_origins(self) -> list[str]:
+        """Return the allowed browser origins."""
+        return [
+            item.strip().rstrip("/") for item in self.api_cors_origins.split(",") if item.strip()
+        ]
