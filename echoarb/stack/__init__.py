@@ -1,0 +1,1 @@
+"""The local stack: broker, ClickHouse, registry and the processes that use them."""
