@@ -1,0 +1,62 @@
+# Everything runs in .venv, which the targets make and fill by themselves. What they say of that goes
+# to stderr: stdout is the command's own.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+LIVE ?=
+MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check fmt cover bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@echo '  ARGS="..." passes options on, for example: make up ARGS="--for 60 --summary json"'
+
+up: $(VENV)/run.stamp ## Run the pipeline on the local stack, with simulated venues; LIVE=1 for the real ones
+	@$(BIN)/echoarb up $(if $(filter-out 0 false no,$(LIVE)),--live) $(ARGS)
+
+test: $(VENV)/dev.stamp ## Run the tests (ARGS="-k sink -x" to choose)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/dev.stamp ## Lint, format check and strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(MYPY_PACKAGES)
+
+fmt: $(VENV)/dev.stamp ## Format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+cover: $(VENV)/dev.stamp ## Run all but the kill tests with coverage of our packages, child processes included
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not kill" --timeout 400 --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+
+bench: $(VENV)/dev.stamp ## Measure the sink against stock Faust and the limits (ARGS="--json")
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/dev.stamp ## Make requirements/*.txt anew from pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+
+clean: ## Remove .venv, caches and local data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis data
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "EchoArb needs Python 3.11 or newer: set PYTHON=/path/to/python"; exit 1; }
+	@echo "making $(VENV) with $(PYTHON)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+# --no-build-isolation: the build backend is locked too, and comes with run.txt.
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/run.txt (about a minute)" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/dev.txt (about a minute)" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@touch $@ $(VENV)/run.stamp
