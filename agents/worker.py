@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import signal
 import tempfile
 import time
 from collections.abc import Awaitable
@@ -27,7 +26,7 @@ from agents.transport import BatchingConsumer
 from agents.writer import Writer
 from schemas.errors import Fatal, Transient
 from schemas.logs import get_logger
-from schemas.process import serve_metrics
+from schemas.process import on_stop_signal, serve_metrics
 from schemas.registry import Registry
 
 SETTLE_SECONDS = 15
@@ -47,8 +46,7 @@ async def serve(settings: SinkSettings) -> None:
     """
     quiet_logs()
     stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    on_stop_signal(stopping.set)
     serve_metrics(settings.metrics_host, settings.metrics_port)
     topic_ids = TopicIds(settings)
     waiting = asyncio.create_task(_topics_exist(topic_ids))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from api.server import build, listen
 from api.settings import ApiSettings
 from schemas.errors import Fatal
 from schemas.logs import configure, get_logger
-from schemas.process import clean_exit, serve_metrics
+from schemas.process import clean_exit, on_stop_signal, serve_metrics
 
 log = get_logger("echoarb.api")
 
@@ -59,9 +58,7 @@ async def _serve(settings: ApiSettings) -> None:
         listener = stack.enter_context(contextlib.closing(listen(settings)))
         stack.callback(serve_metrics(settings.metrics_host, settings.metrics_port))
         server = build(settings)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        on_stop_signal(lambda: setattr(server, "should_exit", True))
         address, port = listener.getsockname()[:2]
         log.info("serving", url=f"http://{address}:{port}", metrics_port=settings.metrics_port)
         await server.serve(sockets=[listener])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 
 import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -23,7 +22,7 @@ from connectors.venues import venue
 from schemas.clock import now_us
 from schemas.errors import Transient
 from schemas.logs import get_logger
-from schemas.process import serve_metrics
+from schemas.process import on_stop_signal, serve_metrics
 from schemas.registry import Registry
 from schemas.topics import TOPICS
 
@@ -37,8 +36,7 @@ async def run(platform: str, settings: ConnectorSettings) -> None:
     come in an ExceptionGroup.
     """
     following = asyncio.create_task(_follow(platform, settings), name=platform)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, following.cancel)
+    on_stop_signal(following.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await following
     log.info("stopped", platform=platform)

@@ -1,10 +1,15 @@
-"""What every process of ours does alike: ends with one clear line, serves its metrics."""
+"""What every process of ours does alike: stops when told, ends with one clear line, serves its
+metrics."""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import prometheus_client
 
@@ -39,6 +44,25 @@ def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
     return [error]
+
+
+def on_stop_signal(stop: Callable[[], object]) -> None:
+    """Call ``stop`` in the running loop at each SIGINT and SIGTERM, until the process has ended.
+
+    A loop's own handlers end with the loop. A second signal, from an impatient hand or a
+    supervisor, would then kill a process that is already ending cleanly, and give it a bad exit
+    code; these stay.
+    """
+    loop = asyncio.get_running_loop()
+
+    def received(_number: int, _frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: we are ending
+            loop.call_soon_threadsafe(stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, received)
+        # Python puts back the deadly default while it shuts down, unless the signal is ignored.
+        atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 def serve_metrics(host: str, port: int) -> Callable[[], None]:

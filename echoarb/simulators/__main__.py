@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from echoarb.simulators.base import SimulatedVenue
+from schemas.process import on_stop_signal
 from schemas.topics import PLATFORMS
 
 
@@ -40,8 +40,7 @@ def run(
 
 async def _serve(venue: SimulatedVenue, host: str, port: int) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    on_stop_signal(stop.set)
     taken = await venue.start(host, port)
     print(f"{venue.platform} simulated on http://{host}:{taken}", flush=True)
     try:

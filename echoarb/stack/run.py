@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from echoarb.stack.snapshot import Snapshot, take
 from echoarb.stack.summary import build
 from echoarb.stack.supervisor import Supervisor
 from schemas.errors import EchoArbError, Fatal, Transient
+from schemas.process import on_stop_signal
 
 SNAPSHOT_SECONDS = 2.0
 CONNECT_SECONDS = 30.0
@@ -55,9 +55,7 @@ class Run:
         check_ports(options)
         for port, option in options.ports():
             require_free(port, option)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupted)
+        on_stop_signal(self._interrupted)
         watcher = asyncio.create_task(self._supervisor.watch())
         try:
             return await self._run()

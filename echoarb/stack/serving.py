@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 
 from aiohttp import web
 
 from echoarb.stack.ports import require_free, taken
 from schemas.logs import configure, get_logger
+from schemas.process import on_stop_signal
 from schemas.settings import LogSettings
 
 SHUTDOWN_SECONDS = 10
@@ -27,9 +27,7 @@ def serve(build: Callable[[], web.Application], host: str, port: int) -> None:
 
 async def _serve(app: web.Application, host: str, port: int) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    on_stop_signal(stop.set)
     # Bodies stay as sent: their unpacking is bounded by the application.
     runner = web.AppRunner(
         app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS
