@@ -118,6 +118,9 @@ def _micros(moment: Any) -> int:
 def _restore(value: Any) -> Any:
     if hasattr(value, "tzinfo"):
         return _micros(value)
+    if isinstance(value, Decimal) and value.adjusted() >= 18 - SCALE:
+        # fastavro rounds a longer one to 18 digits and says nothing
+        raise Poison("value", f"a decimal of magnitude 1e{value.adjusted()} does not fit (18, 8)")
     if isinstance(value, list):
         return tuple(Outcome(**item) for item in value)
     return value
@@ -127,7 +130,8 @@ def decode(name: str, datum: bytes, writer_schema: Any = None) -> Record:
     """Return the record in ``datum``, written with ``writer_schema`` (ours if None).
 
     ``name`` is the schema name ("tick", ...). Raises Poison("truncated") if the datum ends early
-    or cannot be read, Poison("trailing") if bytes are left over.
+    or cannot be read, as one of another schema can't, Poison("trailing") if bytes are left over,
+    Poison("value") if a decimal is too long.
     """
     buffer = io.BytesIO(datum)
     reader_schema = parsed_schema(name)
@@ -135,7 +139,7 @@ def decode(name: str, datum: bytes, writer_schema: Any = None) -> Record:
         values: Any = fastavro.schemaless_reader(
             buffer, writer_schema if writer_schema is not None else reader_schema, reader_schema
         )
-    except (EOFError, ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
+    except Exception as error:  # whatever a decoder raises over hostile bytes
         raise Poison("truncated", f"not a {name}: {type(error).__name__}") from error
     if buffer.tell() != len(datum):
         raise Poison("trailing", f"{len(datum) - buffer.tell()} bytes after a {name}")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import string
 from decimal import Decimal
 from typing import Any
 
+import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import RECORDS, decode, decode_framed, encode, scaled
+from schemas.codec import RECORDS, decode, decode_framed, encode, parsed_schema, scaled
 from schemas.deadletter import DeadLetter
 from schemas.errors import Poison
 from schemas.framing import HEADER_SIZE, frame, schema_id_of
@@ -149,6 +151,26 @@ def test_a_cut_or_lengthened_datum_is_poison(tick: Tick, data: st.DataObject) ->
         decode("tick", datum[:cut])
     with pytest.raises(Poison, match="trailing"):
         decode("tick", datum + b"\x00")
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("other", RECORDS)
+def test_a_record_written_with_anothers_schema_is_poison(name: str, other: str) -> None:
+    if name != other:
+        with pytest.raises(Poison, match="truncated"):
+            decode(name, encode(make_tick()), parsed_schema(other))
+
+
+@pytest.mark.parametrize("number", [10**18, -(10**18), 10**18 + 1, 1 << 2000])
+def test_a_decimal_that_is_too_long_is_refused_not_rounded(number: int) -> None:
+    size = (number.bit_length() + 8) // 8
+    prefix = encode(make_tick(bid=Decimal("0.5"), bid_size=None))
+    short = b"\x02" + bytes([8]) + (50_000_000).to_bytes(4)
+    length = io.BytesIO()
+    fastavro.schemaless_writer(length, "bytes", number.to_bytes(size, "big", signed=True))
+    assert prefix.count(short) == 1
+    with pytest.raises(Poison, match="value"):
+        decode("tick", prefix.replace(short, b"\x02" + length.getvalue()))
 
 
 @given(st.binary(max_size=10))
