@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import fastavro
 import httpx2  # what Confluent's client is made of
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 
 from schemas.codec import schema_text
-from schemas.errors import Fatal, Poison, Transient
+from schemas.errors import ConfigurationError, Fatal, Poison, Transient
 from schemas.settings import RegistrySettings
 from schemas.topics import Topic
 
 _NOT_FOUND = (40401, 40402, 40403)
 _INCOMPATIBLE = (409, 40901)
+_NO_REGISTRY = (OSError, httpx2.HTTPError, ValueError, AttributeError)
+"""What Confluent's client raises if nothing answers, or something that is no registry, such as a
+proxy's page: the last two are what becomes of an answer that isn't JSON."""
 
 
 class Registry:
@@ -29,9 +33,16 @@ class Registry:
         if settings.registry_username:
             password = settings.registry_password.get_secret_value()
             config["basic.auth.user.info"] = f"{settings.registry_username}:{password}"
-        self._client = SchemaRegistryClient(config)
+        try:
+            self._client = SchemaRegistryClient(config)
+        except ValueError:
+            raise ConfigurationError(
+                "ECHOARB_REGISTRY_URL has to be an http:// or https:// URL, and names no user if "
+                "ECHOARB_REGISTRY_USERNAME does"
+            ) from None
         self._register = settings.registry_register
-        self._url = settings.registry_url
+        url = urlsplit(settings.registry_url)  # as errors show it: without user and password
+        self._url = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
         self._parsed: dict[int, Any] = {}
 
     def close(self) -> None:
@@ -60,14 +71,14 @@ class Registry:
                     "`echoarb schemas register` or set ECHOARB_REGISTRY_REGISTER=true"
                 ) from error
             raise Transient(f"registry {self._url}: {error}") from error
-        except (OSError, httpx2.HTTPError) as error:
+        except _NO_REGISTRY as error:
             raise Transient(f"registry {self._url}: {error}") from error
 
     def schema(self, schema_id: int) -> Any:
         """Return the schema with this id, as fastavro reads it.
 
-        Raises Poison("unknown_schema") if the registry has no such id, Transient if it can't be
-        reached.
+        Raises Poison("unknown_schema") if the registry has no such id or it isn't Avro's, Transient
+        if it can't be reached.
         """
         if schema_id not in self._parsed:
             try:
@@ -76,7 +87,14 @@ class Registry:
                 if error.error_code in _NOT_FOUND or error.http_status_code == 404:
                     raise Poison("unknown_schema", f"no schema {schema_id}") from error
                 raise Transient(f"registry {self._url}: {error}") from error
-            except (OSError, httpx2.HTTPError) as error:
+            except _NO_REGISTRY as error:
                 raise Transient(f"registry {self._url}: {error}") from error
-            self._parsed[schema_id] = fastavro.parse_schema(json.loads(str(found.schema_str)))
+            if found.schema_str is None:
+                raise Transient(f"registry {self._url} answers no schema for id {schema_id}")
+            try:
+                self._parsed[schema_id] = fastavro.parse_schema(json.loads(found.schema_str))
+            except Exception as error:  # fastavro has a dozen, by what is wrong with it
+                raise Poison(
+                    "unknown_schema", f"schema {schema_id} is not readable Avro"
+                ) from error
         return self._parsed[schema_id]
