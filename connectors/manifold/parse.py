@@ -11,6 +11,7 @@ therefore told by the edge in the name of a REST answer:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import DecimalException
 from typing import ClassVar
 
 from connectors.book import Book
@@ -28,6 +29,8 @@ from schemas.market import Market
 MARKET_ENDPOINTS = ("markets", "search-markets", "market", "slug", "get-contract")
 SETTLED = "settled"
 COMPLETE = "complete"
+UNREADABLE = (RecursionError, DecimalException)
+"""What JSON can hold that no reader takes: nesting, or an exponent that no Decimal has."""
 MOST_SLOTS = 1_000
 MOST_UNKNOWN_KINDS = 50
 
@@ -138,8 +141,9 @@ class Parser:
             return self._told(topic, row(message.get("data"), "data"), frame)
         except Poison as error:
             return [Rejected(error.reason, error.detail), *self._unreadable(topic, frame)]
-        except RecursionError:
-            return [Rejected("not_json", "nested too deep"), *self._unreadable(topic, frame)]
+        except UNREADABLE as error:
+            detail = type(error).__name__
+            return [Rejected("not_json", detail), *self._unreadable(topic, frame)]
 
     def _told(self, topic: Topic, data: Row, frame: Frame) -> list[Event]:
         match topic.kind_of(data):
@@ -200,8 +204,8 @@ class Parser:
                 return [Ignored(self._unknown_kind(f"rest:{shape_of(name)}"))]
         except Poison as error:
             return [Rejected(error.reason, error.detail)]
-        except RecursionError:
-            return [Rejected("not_json", "nested too deep")]
+        except UNREADABLE as error:
+            return [Rejected("not_json", type(error).__name__)]
         # While a socket is away, more is being missed.
         if stage == COMPLETE and not self._down:
             events += self._know.settle_all(frame.received_us)

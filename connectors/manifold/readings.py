@@ -63,7 +63,8 @@ def patch(know: Knowledge, value: object, frame: Frame) -> list[Event]:
 def _contradiction(know: Knowledge, market_id: str, stated: int, frame: Frame) -> list[Event]:
     """Pool and probability of one patch disagree: keep the number, trust nothing."""
     price = know.contract(market_id).price(market_id)
-    assert price is not None, "a contract's own outcome is its first"
+    if price is None:  # as many answers came before, of a market that was never described
+        return [Rejected("too_many_outcomes", "a market has too many outcomes")]
     price.book.price = stated
     price.doubt()
     detail = "a patch's pool gives another probability than the one it states"

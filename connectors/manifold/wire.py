@@ -10,6 +10,8 @@ LONGEST_ID = 64
 """Characters. Contract and answer ids have 10 to 20."""
 LONGEST_TEXT = 1000
 """Characters kept of a question or an answer; the venue allows 120 for a question."""
+_MOST_PLACES = 400
+"""The venue's numbers are doubles, 5e-324 to 1.8e308. Sums of anything wider can overflow."""
 _LAST_MILLISECOND = 10_413_792_000_000  # the year 2300, where DateTime64 ends
 
 
@@ -26,12 +28,17 @@ def text(value: object) -> str | None:
 
 
 def number(value: object, what: str) -> Decimal:
-    """Return a JSON number exactly. Raises Poison("value") if it is none or not finite."""
-    if isinstance(value, Decimal) and value.is_finite():
-        return value
+    """Return a JSON number exactly. Raises Poison("value") if it is none, not finite, or beyond
+    what a double can be."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    raise Poison("value", f"{what} is no number")
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise Poison("value", f"{what} is no number")
+    if not value:
+        return Decimal(0)  # whatever its exponent
+    if abs(value.adjusted()) > _MOST_PLACES:
+        raise Poison("value", f"{what} is out of any range")
+    return value
 
 
 def micros(value: object) -> int | None:

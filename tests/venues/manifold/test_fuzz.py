@@ -201,3 +201,45 @@ def test_a_page_of_a_thousand_markets_is_read_quickly_enough(venues: Path) -> No
     started = time.process_time()
     play(Parser(), frames)
     assert time.process_time() - started < 5
+
+
+NUMBERS = (
+    *("1e9999999", "-1e9999999", "1e-9999999", "0e9999999", "0e-9999999", "1e99999999999999999999"),
+    *("1e-99999999999999999999", "1e400", "9" * 30, "9" * 4000, "9" * 5000),
+)
+PLACES = (
+    ("global/new-bet", '{"bets": [ROW]}', ("amount", "shares", "probAfter", "createdTime")),
+    ("contract/m/orders", '{"bets": [{"amount": X}]}', ()),
+    ("contract/m", '{"contract": {"id": "m", "volume": X, "prob": 0.4}}', ()),
+    ("contract/m", '{"contract": {"id": "m", "closeTime": X, "lastBetTime": X, "prob": 0.4}}', ()),
+    ("contract/m", '{"contract": {"id": "m", "pool": {"YES": X, "NO": 1}, "p": 0.5}}', ()),
+    ("contract/m/updated-answers", '{"answers": [{"id": "a0", "prob": 0.4, "volume": X}]}', ()),
+)
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_that_no_double_can_be_do_not_raise(text: str) -> None:
+    """JSON sets no bound to an exponent; Python's decimals overflow, or can't be made."""
+    frames = []
+    for topic, data, fields in PLACES:
+        row = json.dumps(bet("b", 0.5, 0.6))
+        spoilt = [f'{row[:-1]}, "{field}": {text}}}' for field in fields]
+        fills = f'[{{"timestamp": 1, "amount": {text}, "shares": {text}}}]'
+        spoilt.append(f'{row[:-1]}, "limitProb": 0.5, "fills": {fills}}}')
+        for row in spoilt if "ROW" in data else [""]:
+            filled = data.replace("ROW", row).replace("X", text)
+            frames.append(f'{{"type": "broadcast", "topic": "{topic}", "data": {filled}}}')
+    wire, parser = Wire(), Parser()
+    play(parser, [wire.ack(), wire.rest("markets", [market()])])
+    for frame in frames:
+        check(parser, parser.receive(wire.text(frame)))
+    for endpoint, body in (("market-probs", '{"m": {"prob": X}}'), ("bets", "[X]")):
+        check(parser, parser.receive(wire.text(body.replace("X", text), f"rest:{endpoint}")))
+
+
+def test_a_contradiction_of_a_market_with_too_many_answers_does_not_raise() -> None:
+    wire, parser = Wire(), Parser()
+    many = [{"id": f"x{number}", "prob": 0.1} for number in range(2000)]
+    play(parser, [wire.told("contract/z/updated-answers", {"answers": many})])
+    patch = wire.patch(id="z", pool={"YES": 1, "NO": 1}, p=0.5, prob=0.1)
+    check(parser, parser.receive(patch))
