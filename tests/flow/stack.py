@@ -19,6 +19,7 @@ from echoarb.stack.pipeline import Services
 from echoarb.stack.plan import Options
 from echoarb.stack.ports import free_port
 from echoarb.stack.supervisor import Supervisor
+from schemas.clock import now_us
 from schemas.topics import PLATFORMS
 
 Top = tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None]
@@ -130,6 +131,15 @@ class Stack:
             return await self.stored() >= before + more
 
         await self.until(grown, seconds, f"{more} more ticks stored")
+
+    async def moment_of_flow(self) -> int:
+        """Wait until ticks flow; return a moment at which they did, UTC microseconds.
+
+        A gap begins with the last moment that could be trusted. After a rest of the markets that is
+        before the rest, so a fault that follows at once seems to lie before it was armed.
+        """
+        await self.flowing()
+        return now_us() - 1_000_000
 
     async def healed(self, seconds: float = 60) -> None:
         """Let the markets rest; every stored quote must become the true one, nothing lost or

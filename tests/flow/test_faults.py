@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from schemas.clock import now_us
 from tests.flow.stack import Stack, running
 
 pytestmark = [
@@ -45,7 +44,7 @@ async def test_without_a_fault_everything_is_right(stack: Stack) -> None:
 
 
 async def test_drop(stack: Stack) -> None:
-    started = now_us()
+    started = await stack.moment_of_flow()
     await stack.fault("drop")
     await stack.flowing()
     await stack.healed()
@@ -55,7 +54,7 @@ async def test_drop(stack: Stack) -> None:
 
 
 async def test_stall_with_open_socket(stack: Stack) -> None:
-    started = now_us() - 1_000_000
+    started = await stack.moment_of_flow()
     await stack.fault("stall", seconds=6)
     # Kalshi may tell by its numbers when data flow again, before its silence is long enough.
     await stack.until(lambda: set(stack.gaps(started)) == VENUES, 40, "silence is on record")
@@ -66,7 +65,7 @@ async def test_stall_with_open_socket(stack: Stack) -> None:
 
 
 async def test_sequence_gap(stack: Stack) -> None:
-    started = now_us() - 1_000_000
+    started = await stack.moment_of_flow()
     await stack.fault("gap", count=2)
     await stack.flowing()
     await stack.healed()
@@ -74,7 +73,7 @@ async def test_sequence_gap(stack: Stack) -> None:
 
 
 async def test_garbage_frame(stack: Stack) -> None:
-    started = now_us() - 1_000_000
+    started = await stack.moment_of_flow()
     await stack.fault("garbage", count=3)
     await stack.flowing()
     await stack.healed()
