@@ -39,6 +39,8 @@ class Knowledge:
         self._most_markets = most_markets
         self._bets: OrderedDict[str, None] = OrderedDict()
         self._asked: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        """Markets in which nobody trades any more, the first to end first."""
 
     def is_new_bet(self, bet_id: str) -> bool:
         """Whether this bet was not seen before, among the last 50,000; remembers it."""
@@ -65,12 +67,17 @@ class Knowledge:
     def keep(self, market: Market) -> list[Event]:
         """Remember what was said of a market; return it if that is news."""
         known = self.markets.get(market.market_id)
-        if known is None and len(self.markets) >= self._most_markets:
+        full = known is None and len(self.markets) >= self._most_markets
+        if full and not self._forget_one():
             return [Rejected("too_many_markets", f"more than {self._most_markets}")]
         if known is not None and not market.outcomes:
             # A list without answers does not say that there are none.
             market = replace(market, outcomes=known.outcomes)
         self.markets[market.market_id] = market
+        if market.status in ("closed", "resolved"):
+            self._ended[market.market_id] = None
+        else:
+            self._ended.pop(market.market_id, None)
         if known is not None and same(known, market):
             return []
         contract = self.contracts.of(market.market_id, known=True)
@@ -79,6 +86,19 @@ class Knowledge:
             if market.mechanism != LEGACY:  # whose answers are numbered in each market anew
                 self.answers[outcome.outcome_id] = market.market_id
         return [market]
+
+    def _forget_one(self) -> bool:
+        """Make room for a new market: forget the one that ended first and whose gap, if it had
+        one, is closed; False if there is none."""
+        market_id = next((each for each in self._ended if not self.gaps.is_open(each)), None)
+        if market_id is None:
+            return False
+        del self._ended[market_id]
+        for outcome in self.markets.pop(market_id).outcomes:
+            self.answers.pop(outcome.outcome_id, None)
+        self.contracts.forget(market_id)
+        self._asked.pop(market_id, None)
+        return True
 
     def close_if_due(self, market_id: str, at_us: int) -> list[Event]:
         """Return the market as closed if its time has come."""

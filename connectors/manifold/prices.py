@@ -185,6 +185,10 @@ class Contracts:
             self._strangers.popitem(last=False)
         return contract
 
+    def forget(self, market_id: str) -> None:
+        """Drop a contract whose market is known no more."""
+        self._known.pop(market_id, None)
+
     def books(self) -> Iterable[Book]:
         """Return every outcome's book."""
         return (price.book for contract in self for price in contract.prices.values())

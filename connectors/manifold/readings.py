@@ -113,7 +113,9 @@ def listed(know: Knowledge, value: object, frame: Frame) -> list[Event]:
                 events.append(Ignored("unpriced_market"))
                 continue
             events += know.keep(market)
-            if market.mechanism == MULTI and not know.markets[market.market_id].outcomes:
+            if (kept := know.markets.get(market.market_id)) is None:
+                continue  # there are too many
+            if market.mechanism == MULTI and not kept.outcomes:
                 incomplete.append(market.market_id)
             events += _listed_prices(know, contract, market.market_id, frame)
         except Poison as error:

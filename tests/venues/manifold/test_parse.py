@@ -213,6 +213,21 @@ def test_a_list_without_answers_asks_for_them_and_forgets_none(parser: Parser, w
     assert len(parser.markets["s"].outcomes) == 3
 
 
+def test_markets_that_ended_make_room_for_new_ones(wire: Wire) -> None:
+    """A connector that runs for years sees more markets come and go than it can hold."""
+    parser = Parser(most_markets=3)
+    play(parser, [wire.rest("markets", [market("a"), several("b"), market("c")])])
+    full = play(parser, [wire.rest("markets", [market("d"), several("e")])])
+    assert figures(full) == {"rejected too_many_markets": 2}
+    play(parser, [wire.patch(id=each, isResolved=True, resolution="YES") for each in ("b", "a")])
+    play(parser, [wire.told("contract/b", {"contract": {"id": "b", "answers": 5}})])
+    events = play(parser, [wire.rest("markets", [market("d"), several("e")])])
+    # The other one's gap is open: it is not forgotten before that was closed.
+    assert figures(events) == {"market": 1, "rejected too_many_markets": 1}
+    assert set(parser.markets) == {"b", "c", "d"}
+    assert {book.market_id for book in parser.books()} == {"b", "c", "d"}
+
+
 def test_state_is_bounded_against_invented_markets(wire: Wire) -> None:
     parser = Parser(most_markets=3)
     events = play(parser, [wire.rest("markets", [market(f"m{n}") for n in range(5)])])
