@@ -7,6 +7,7 @@ normal, so pages overlap by one millisecond and the parser drops what it has see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -24,19 +25,24 @@ Query = list[tuple[str, str]]
 
 
 class _Stamp(msgspec.Struct):
-    id: str = ""
-    createdTime: int = 0
+    # Of any type: the parser rejects a bad row, and the rows beside it are read all the same.
+    id: Any = None
+    createdTime: Any = None
 
 
-_stamps = msgspec.json.Decoder(list[_Stamp])
+_stamps = msgspec.json.Decoder(list[_Stamp | int | float | str | bool | list[Any] | None])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _stamps_of(page: str) -> list[_Stamp]:
     try:
-        return _stamps.decode(page)
+        return [row if isinstance(row, _Stamp) else _Stamp() for row in _stamps.decode(page)]
     except (ValueError, RecursionError) as error:
         raise Poison("not_json", f"a page can't be read: {type(error).__name__}") from error
+
+
+def _times(stamps: Iterable[_Stamp]) -> list[int]:
+    return [stamp.createdTime for stamp in stamps if type(stamp.createdTime) is int]
 
 
 def check_object(answer: str) -> None:
@@ -49,12 +55,12 @@ def check_object(answer: str) -> None:
 
 def listed_ids(page: str) -> list[str]:
     """Return the ids of a page's rows. Raises Poison."""
-    return [stamp.id for stamp in _stamps_of(page) if stamp.id]
+    return [each.id for each in _stamps_of(page) if isinstance(each.id, str) and each.id]
 
 
 def newest_ms(page: str) -> int:
     """Return the newest ``createdTime`` of a page, 0 if it is empty. Raises Poison."""
-    return max((stamp.createdTime for stamp in _stamps_of(page)), default=0)
+    return max(_times(_stamps_of(page)), default=0)
 
 
 def next_before(page: str, before: int | None, limit: int = PAGE) -> int | None:
@@ -63,9 +69,9 @@ def next_before(page: str, before: int | None, limit: int = PAGE) -> int | None:
     Raises Poison.
     """
     stamps = _stamps_of(page)
-    if len(stamps) < limit:
+    if len(stamps) < limit or not (times := _times(stamps)):
         return None
-    oldest = min(stamp.createdTime for stamp in stamps)
+    oldest = min(times)
     cursor = oldest + 1
     if before is not None and cursor >= before:
         cursor = oldest  # a whole page of one millisecond: ties beyond it can't be reached
@@ -76,9 +82,9 @@ def next_after(page: str, after: int, limit: int = PAGE) -> int | None:
     """Return the ``afterTime`` of the page after this one of bets, oldest first; None at the
     end. Every cursor is greater than the one before. Raises Poison."""
     stamps = _stamps_of(page)
-    if len(stamps) < limit:
+    if len(stamps) < limit or not (times := _times(stamps)):
         return None
-    newest = max(stamp.createdTime for stamp in stamps)
+    newest = max(times)
     cursor = newest - 1 if newest - 1 > after else newest
     return cursor if cursor > after else None
 

@@ -14,6 +14,7 @@ from connectors.manifold.discovery import (
     is_wanted,
     listed_ids,
     markets_query,
+    newest_ms,
     next_after,
     next_before,
     probs_query,
@@ -82,6 +83,17 @@ def test_a_page_that_is_none_is_no_end(text: str) -> None:
     with pytest.raises(Poison):
         check_object("[]")
     assert listed_ids('[{"id": "a", "x": 1}, {}]') == ["a"]
+
+
+@pytest.mark.parametrize(
+    "bad", [None, 5, "x", [], {"id": None, "createdTime": None}, {"id": 5, "createdTime": "now"}]
+)
+def test_a_bad_row_does_not_end_the_paging(bad: object) -> None:
+    """The page would be asked for again for ever, and what it was to settle never be settled."""
+    text = json.dumps([{"id": "a", "createdTime": 40}, bad, {"id": "b", "createdTime": 50}])
+    assert listed_ids(text) == ["a", "b"]
+    assert newest_ms(text) == 50
+    assert (next_before(text, None, 3), next_after(text, 0, 3)) == (41, 49)
 
 
 def test_queries_name_only_what_is_asked_for() -> None:
