@@ -164,6 +164,10 @@ class Reconciler:
             return SETTLED
 
         await self._probs(known, stage)
+        if late := parser.untrusted(known):
+            # As after a loss of all. Nobody would ask for these again if they closed meanwhile.
+            await asyncio.sleep(POLL_AGE_US / 1e6)
+            await self._probs(late, stage)
 
     async def _describe(self, market_id: str) -> None:
         try:

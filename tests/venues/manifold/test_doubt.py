@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Callable
+
 import pytest
 
 from connectors.events import Rejected, SnapshotNeeded
+from connectors.manifold import reconcile
+from connectors.manifold.discovery import Query
 from connectors.manifold.parse import Parser
 from connectors.manifold.prices import ECHO_US, POLL_AGE_US
+from connectors.manifold.settings import ManifoldSettings
 from schemas.gap import Gap
 from tests.venues.manifold.recorded import (
     START_US,
@@ -188,6 +195,33 @@ def test_a_bad_row_does_not_take_good_ones_with_it(parser: Parser, wire: Wire) -
     events = play(parser, [wire.bets(*rows)])
     assert len(ticks(events)) == 4
     assert [gap.reason for gap in gaps(events)] == ["parse_failure"]
+
+
+async def test_a_price_that_moved_just_before_the_reading_is_read_again(
+    parser: Parser, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unreadable patch told of a move, perhaps the market's last: that the poll differs from
+    the price before can't be told from a late cache, until some seconds later."""
+    monkeypatch.setattr(reconcile, "POLL_AGE_US", 0)
+    play(parser, [wire.bets(bet("b1", 0.5, 0.6))])
+    play(parser, [wire.told("contract/m", {"contract": {"id": "m", "prob": "high"}})])
+
+    async def read(endpoint: str, path: str, query: Query, stage: Callable[[], str]) -> str:
+        wire.at_us += 2_000_000
+        value = [] if endpoint == "bets" else {"m": {"prob": 0.7}}
+        name = ".".join(part for part in (endpoint, stage()) if part)
+        play(parser, [wire.rest(name, value)])
+        return json.dumps(value)
+
+    settings = ManifoldSettings(manifold_settle_seconds=0)
+    reading = reconcile.Reconciler(parser, settings, read, lambda: [], by_market=False)
+    reading.request(["m"])
+    running = asyncio.create_task(reading.run())
+    await asyncio.sleep(0.05)
+    running.cancel()
+    wire.at_us += POLL_AGE_US
+    assert price_of(parser) == (70_000_000, True)
+    assert parser.doubtful(["m"]) == []
 
 
 def test_a_bad_answer_of_rest_settles_nothing(parser: Parser, wire: Wire) -> None:
