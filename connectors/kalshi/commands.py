@@ -46,7 +46,7 @@ class Commands:
     def changed(self, connection: str, added: Sequence[str], removed: Sequence[str]) -> list[str]:
         """Return the commands for a change of keys. Subscriptions that were not acknowledged yet
         can't be left; ``Feed`` looks after those."""
-        texts = self._subscribe(added) if added else []
+        texts = self._subscribe(added)
         if removed:
             texts += self._update(connection, _FILTERED, "delete_markets", removed)
         return texts
@@ -60,6 +60,9 @@ class Commands:
         return self._update(connection, (BOOKS,), "get_snapshot", keys)
 
     def _subscribe(self, keys: Sequence[str]) -> list[str]:
+        if not keys:
+            # An empty list counts as none, and none means the whole exchange (PROTOCOL 3.2).
+            return []
         return [
             self._command(
                 "subscribe",

@@ -253,3 +253,10 @@ def test_commands_always_say_which_prices_they_want() -> None:
     sids.clear()
     assert commands.get_snapshot("ws-0/1", ["A"]) == []
     assert commands.keepalive_seconds is None
+
+
+def test_a_socket_without_markets_does_not_ask_for_the_whole_exchange() -> None:
+    commands = Commands(500, lambda connection, channel: None)
+    assert commands.opened("ws-1/1", []) == []
+    (lifecycle,) = [json.loads(text) for text in commands.opened("ws-0/1", [])]
+    assert lifecycle["params"] == {"channels": ["market_lifecycle_v2"]}
