@@ -59,7 +59,8 @@ class MarketObject(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     markets: list[msgspec.Raw] | None = None
-    market: msgspec.Raw | None = None
+    # Not "| None": msgspec takes such a union for None alone.
+    market: msgspec.Raw = msgspec.Raw()
 
 
 class _Listed(msgspec.Struct):
@@ -95,9 +96,9 @@ def page_of(text: str, seen_us: int) -> Page:
         raise Poison("shape", str(error)[:200]) from error
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Poison("not_json", str(error)[:200]) from error
-    if body.markets is None and body.market is None:
+    if body.markets is None and not bytes(body.market):
         raise Poison("shape", "neither markets nor market")
-    objects = body.markets if body.markets is not None else [body.market or msgspec.Raw()]
+    objects = body.markets if body.markets is not None else [body.market]
     markets: list[Market] = []
     unusable: list[Poison] = []
     for raw in objects:

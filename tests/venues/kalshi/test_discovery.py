@@ -82,6 +82,16 @@ def test_one_bad_market_does_not_spoil_a_page() -> None:
     assert len([event for event in events if isinstance(event, Rejected)]) == 4
 
 
+def test_a_market_by_itself_is_read() -> None:
+    for body in ('{"market":{"ticker":"A","status":"active"}}', '{"market": {"ticker": "A"}}'):
+        (market,) = Parser().receive(Frame(AT_US, "rest:market", body))
+        assert isinstance(market, Market)
+        assert market.market_id == "A"
+    for body in ('{"market":null}', '{"market":5}', "{}"):
+        (event,) = Parser().receive(Frame(AT_US, "rest:market", body))
+        assert isinstance(event, Rejected)
+
+
 def test_only_news_are_records() -> None:
     catalogue = Markets()
     market = found()
