@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -68,11 +69,12 @@ class _Listed(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    markets: list[_Listed]
+    markets: list[msgspec.Raw]
     cursor: str | None = None
 
 
 _decode_listing = msgspec.json.Decoder(_Listing).decode
+_decode_listed = msgspec.json.Decoder(_Listed).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_market = msgspec.json.Decoder(MarketObject).decode
 
@@ -113,12 +115,20 @@ def page_of(text: str, seen_us: int) -> Page:
 
 def listing_of(text: str) -> tuple[set[str], str | None]:
     """Return the tickers on a page and the cursor of the next, None after the last (the venue
-    ends with "" or null). Raises Poison("page") if it can't be read."""
+    ends with "" or null). Raises Poison("page") if it can't be read.
+
+    A row that names no market is passed over, ``page_of`` counts it: one bad row must not keep
+    all the others from being found.
+    """
     try:
         listing = _decode_listing(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Poison("page", str(error)[:200]) from error
-    return {item.ticker for item in listing.markets}, listing.cursor or None
+    tickers: set[str] = set()
+    for raw in listing.markets:
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            tickers.add(_decode_listed(raw).ticker)
+    return tickers, listing.cursor or None
 
 
 def market_of(item: MarketObject, seen_us: int) -> Market:

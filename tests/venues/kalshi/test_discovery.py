@@ -184,7 +184,11 @@ def test_listings_end_with_an_empty_or_absent_cursor() -> None:
         text = json.dumps({"markets": [{"ticker": "A"}, {"ticker": "B"}], "cursor": cursor})
         assert listing_of(text) == ({"A", "B"}, meant)
     assert listing_of('{"markets": []}') == (set(), None)
-    for text in ("", "[]", '{"markets": [{}]}', '{"error": "too many requests"}'):
+    assert listing_of('{"markets": [{}, null, {"ticker": 5}, {"ticker": "A"}], "cursor": "c"}') == (
+        {"A"},
+        "c",
+    )
+    for text in ("", "[]", '{"markets": {}}', '{"error": "too many requests"}'):
         with pytest.raises(Poison):
             listing_of(text)
 
