@@ -142,7 +142,7 @@ def market_of(item: MarketObject, seen_us: int) -> Market:
         seen_ts=seen_us,
         platform=PLATFORM,
         market_id=ticker,
-        event_id=item.event_ticker or None,
+        event_id=wire.checked_ticker(item.event_ticker) if item.event_ticker else None,
         slug=None,
         title=(item.title or "")[:_LONGEST_TEXT],
         outcomes=(Outcome(ticker, OUTCOME),),

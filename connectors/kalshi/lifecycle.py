@@ -95,7 +95,7 @@ def _created(message: Lifecycle, seen_us: int) -> Market:
         seen_ts=seen_us,
         platform=PLATFORM,
         market_id=ticker,
-        event_id=details.event_ticker or None,
+        event_id=wire.checked_ticker(details.event_ticker) if details.event_ticker else None,
         slug=None,
         title=(details.title or "")[:1000],
         outcomes=(Outcome(ticker, OUTCOME),),

@@ -92,6 +92,21 @@ def test_a_market_by_itself_is_read() -> None:
         assert isinstance(event, Rejected)
 
 
+def test_an_event_ticker_is_bounded() -> None:
+    """A record beyond Kafka's message limit would end the connector."""
+    long = "E" * 2_000_000
+    (event,) = Parser().receive(
+        Frame(
+            AT_US, "rest:markets", json.dumps({"markets": [{"ticker": "A", "event_ticker": long}]})
+        )
+    )
+    assert isinstance(event, Rejected)
+    created = {"market_ticker": "A", "event_type": "created"}
+    details = {"additional_metadata": {"event_ticker": long}}
+    said = {"type": "market_lifecycle_v2", "sid": 4, "seq": 1, "msg": created | details}
+    assert isinstance(Parser().receive(Wire().frame(said))[0], Rejected)
+
+
 def test_only_news_are_records() -> None:
     catalogue = Markets()
     market = found()
