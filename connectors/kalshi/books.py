@@ -61,7 +61,7 @@ class Books:
         market = wire.checked_ticker(message.market_ticker)
         yes = wire.ladder(message.yes_dollars_fp, message.yes_dollars, message.yes)
         no = wire.ladder(message.no_dollars_fp, message.no_dollars, message.no)
-        followed = self._followed(market)
+        followed, events = self._followed(market, frame.received_us)
         book = followed.book
         before = (dict(book.bids), dict(book.asks)) if asked and book.trusted else None
         book.replace(yes, [(ONE - price, size) for price, size in no])
@@ -73,8 +73,7 @@ class Books:
             detail = "snapshot: yes and no bids add up to 1 or more" + (
                 "; NO bids seem to come at YES prices" if by_yes else ""
             )
-            return self._distrust_one(followed, stream, "crossed_book", detail)
-        events: list[Event] = []
+            return [*events, *self._distrust_one(followed, stream, "crossed_book", detail)]
         if before is not None and before != (book.bids, book.asks):
             detail = "a snapshot that was asked for differs from the followed book"
             events += self._gaps.open(
@@ -98,7 +97,7 @@ class Books:
         side = _SIDES[message.side]
         price = own_price if side == "bid" else ONE - own_price
         source_us = wire.instant(message.ts_ms, message.ts)
-        followed = self._followed(market)
+        followed, events = self._followed(market, frame.received_us)
         book = followed.book
         levels = book.bids if side == "bid" else book.asks
         if levels.get(price, 0) + change >= _LARGEST or (
@@ -106,7 +105,6 @@ class Books:
         ):
             raise Poison("levels", "a level or a side grows out of bounds")
         stream.markets.add(market)
-        events: list[Event] = []
         if followed.connection == "":
             followed.connection, followed.sid = frame.connection, stream.sid
             detail = "a change before any snapshot"
@@ -176,24 +174,21 @@ class Books:
         followed = self.by_market.get(market)
         return followed is not None and (followed.connection, followed.sid) == (connection, sid)
 
-    def _followed(self, market: str) -> Followed:
+    def _followed(self, market: str, at_us: int) -> tuple[Followed, list[Event]]:
+        """Return the market's book, and the gap that ended if another had to make room for it."""
+        events: list[Event] = []
         followed = self.by_market.get(market)
         if followed is None:
             if len(self.by_market) >= MAX_BOOKS:
-                self._make_room()
+                events = self._make_room(at_us)
             followed = self.by_market[market] = Followed(Book(market, market))
-        return followed
+        return followed, events
 
-    def _make_room(self) -> None:
-        """Drop a book that nothing feeds any more; its open gap stays, as nobody knows better.
-
-        Raises Poison if every book is being fed.
-        """
+    def _make_room(self, at_us: int) -> list[Event]:
+        """Forget a book that nothing feeds any more. Raises Poison if every book is being fed."""
         for market, followed in self.by_market.items():
             if not followed.connection:
-                del self.by_market[market]
-                self.quoting.forget(market)
-                return
+                return self.forget(market, at_us)
         raise Poison("too_many_markets", f"more than {MAX_BOOKS}")
 
     def _distrust_one(

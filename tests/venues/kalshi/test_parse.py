@@ -541,7 +541,10 @@ def test_books_and_totals_are_bounded(
     assert events[0].reason == "too_many_markets"
     parser.disconnected("ws-0/1", wire.at_us, "disconnect", "")
     again = Wire("ws-0/2")
-    assert isinstance(parser.receive(again.snapshot(1, YES, NO, "KXTHIRD"))[0], Tick)
+    events = parser.receive(again.snapshot(1, YES, NO, "KXTHIRD"))
+    assert isinstance(events[-1], Tick)
+    # The book that made room takes its open gap along: open gaps are bounded as well.
+    assert gaps(events) == [(TICKER, "disconnect", True)]
     assert len([*parser.books()]) == 2
     for number in range(5):
         assert isinstance(parser.receive(wire.ticker(market_ticker=f"T{number}"))[-1], Tick)
