@@ -13,8 +13,9 @@ from connectors.kalshi.state import State
 MARKET_LIMIT = "market_limit"
 TOO_MANY_REQUESTS = "too_many_requests"
 TERMINAL = "terminal"
+COMMAND_FAILED = "command_failed"
 """Reasons of Resubscribe: too many markets in one subscription (error 26), commands too fast
-(18 and 27), the subscription is dead (10, 17 and 25)."""
+(18 and 27), the subscription is dead (10, 17 and 25), or it never began (the same, without sid)."""
 
 _TERMINAL_CODES = (10, 17, 25)
 _LIMIT_CODE = 26
@@ -72,6 +73,9 @@ def on_error(state: State, message: Message) -> list[Event]:
         markets = tuple(sorted(message.stream.markets))
         events += state.end(message.session, message.stream, f"error {code}")
         events.append(Resubscribe(connection, markets, TERMINAL))
+    elif code in _TERMINAL_CODES:
+        # Of a missing book the upkeep would know; that trades or lifecycle lack, nobody would.
+        events.append(Resubscribe(connection, markets, COMMAND_FAILED))
     elif code == _LIMIT_CODE:
         events.append(Resubscribe(connection, markets, MARKET_LIMIT))
     elif code in _WAIT_CODES:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from connectors.kalshi.commands import Commands
-from connectors.kalshi.control import MARKET_LIMIT, TOO_MANY_REQUESTS
+from connectors.kalshi.control import COMMAND_FAILED, MARKET_LIMIT, TOO_MANY_REQUESTS
 from connectors.kalshi.parse import Parser
 from connectors.kalshi.sequence import BOOKS
 from connectors.pool import SocketPool
@@ -86,7 +86,7 @@ class Upkeep:
         )
         if reason == MARKET_LIMIT:
             await self._shrink(socket)
-        elif reason == TOO_MANY_REQUESTS:
+        elif reason in (TOO_MANY_REQUESTS, COMMAND_FAILED):
             refusals = self._refusals[socket.connection] = (
                 self._refusals.get(socket.connection, 0) + 1
             )

@@ -335,7 +335,12 @@ def test_trades_are_missing_until_their_channel_is_back(parser: Parser, wire: Wi
 
 
 def test_limits_are_told_to_the_edge(parser: Parser, wire: Wire) -> None:
-    for code, reason in ((26, "market_limit"), (27, "too_many_requests")):
+    for code, reason in (
+        (26, "market_limit"),
+        (27, "too_many_requests"),
+        (10, "command_failed"),
+        (17, "command_failed"),
+    ):
         events = parser.receive(wire.error(code))
         assert events == [Ignored(f"error_{code}"), Resubscribe("ws-0/1", (), reason)]
 
