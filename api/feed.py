@@ -37,6 +37,8 @@ log = get_logger("echoarb.api.feed")
 
 REFRESH_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
+METADATA_SECONDS = 30.0
+"""How often the broker is asked how many partitions our topics have."""
 POLL_MS = 250
 MAX_RECORDS = 500
 MAX_BACKLOG = 100_000
@@ -130,6 +132,7 @@ class Feed:
             enable_auto_commit=False,
             auto_offset_reset="latest",
             request_timeout_ms=int(ANSWER_SECONDS * 1000),
+            metadata_max_age_ms=int(METADATA_SECONDS * 1000),
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -141,6 +144,8 @@ class Feed:
                     there = await self._topics(consumer)
                     if followed and followed != there:
                         return  # an assigned consumer learns nothing of further topics
+                    if followed and _places(consumer, followed) != consumer.assignment():
+                        return  # a topic was given more partitions
                     if there and not followed:
                         await self._assign(consumer, there)
                         followed = there
@@ -161,16 +166,12 @@ class Feed:
             return frozenset(FOLLOWED).intersection(await consumer.topics())
 
     async def _assign(self, consumer: AIOKafkaConsumer, topics: frozenset[str]) -> None:
-        """Go on from our positions, or from the end where we have none."""
+        """Go on from our positions, or from the end of topics where we have none."""
         # A consumer learns how many partitions a topic has only once it is assigned one of them.
         consumer.assign([TopicPartition(topic, 0) for topic in topics])
         async with asyncio.timeout(ANSWER_SECONDS):
             await consumer.seek_to_end()
-        found = {
-            TopicPartition(topic, partition)
-            for topic in topics
-            for partition in consumer.partitions_for_topic(topic) or ()
-        }
+        found = _places(consumer, topics)
         if {place.topic for place in found} != topics:
             raise KafkaError("the broker named no partitions of a topic")
         consumer.assign(found)
@@ -178,9 +179,11 @@ class Feed:
             await consumer.seek_to_end()
             while any(consumer.highwater(place) is None for place in found):
                 await consumer.getmany(timeout_ms=POLL_MS)
+        known = {place.topic for place in self._positions}
         for place in found:
             end = consumer.highwater(place)
-            position = self._positions.setdefault(place, end)
+            # All that a partition holds which a topic was given since is new to us.
+            position = self._positions.setdefault(place, 0 if place.topic in known else end)
             if not end - MAX_BACKLOG <= position <= end:
                 self._jump(place, end)
             consumer.seek(place, self._positions[place])
@@ -231,6 +234,7 @@ class Feed:
                 self._schemas[schema_id] = await asyncio.to_thread(self._registry.schema, schema_id)
             name = TOPICS[record.topic].schema
             decoded = decode(name, record.value[HEADER_SIZE:], self._schemas[schema_id])
+            append_ts = _append_ts(record)
         except Poison as poison:
             FEED_REJECTED.labels(poison.reason).inc()
             return
@@ -238,7 +242,7 @@ class Feed:
             data = record_object(decoded) | {
                 "kafka_partition": record.partition,
                 "kafka_offset": record.offset,
-                "append_ts": isoformat(record.timestamp * 1000),
+                "append_ts": append_ts,
             }
             self.hub.publish_tick(
                 decoded.platform,
@@ -251,3 +255,21 @@ class Feed:
             self.hub.publish_gap(
                 decoded.platform, decoded.market_id, json_text(record_object(decoded))
             )
+
+
+def _places(consumer: AIOKafkaConsumer, topics: frozenset[str]) -> set[TopicPartition]:
+    """Return every partition of the topics that the consumer knows."""
+    return {
+        TopicPartition(topic, partition)
+        for topic in topics
+        for partition in consumer.partitions_for_topic(topic) or ()
+    }
+
+
+def _append_ts(record: ConsumerRecord) -> str:
+    """Return the record's Kafka time. Raises Poison if it is none: producers may send any number,
+    such as nanoseconds."""
+    try:
+        return isoformat(record.timestamp * 1000)
+    except (ValueError, OverflowError, OSError) as error:
+        raise Poison("value", "the record's Kafka time is out of range") from error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from prometheus_client import REGISTRY
 
 from api.feed import Feed
@@ -18,8 +21,22 @@ from api.messages import Subscribe
 from api.settings import ApiSettings
 from echoarb.stack import services
 from echoarb.stack.ports import free_port
+from schemas.codec import encode
+from schemas.framing import frame
 from schemas.migrate import RetentionSettings, migrate
-from tests.api.support import TOPIC, Api, Broker, Tables, following, make_tick, read, running
+from schemas.registry import Registry
+from schemas.topics import TOPICS
+from tests.api.support import (
+    BASE_US,
+    TOPIC,
+    Api,
+    Broker,
+    Tables,
+    following,
+    make_tick,
+    read,
+    running,
+)
 
 SECONDS = 30
 
@@ -114,16 +131,25 @@ async def test_a_record_that_is_none_is_counted_and_passed(
         async with api.socket("?platform=kalshi") as ws:
             await read(ws, "welcome")
             await read(ws, "subscribed")
-            before = [rejected(reason) for reason in ("framing", "unknown_schema", "truncated")]
+            reasons = ("framing", "unknown_schema", "truncated", "value")
+            before = [rejected(reason) for reason in reasons]
             producer = Producer({"bootstrap.servers": own_broker.address})
             for value in (b"junk", b"\x00\x00\x01\x86\x9fdatum", b"\x00\x00\x00\x00\x01\x02"):
                 producer.produce("ticks.kalshi", value, "KXA-26")
             producer.produce("ticks.kalshi", None, "KXA-26")
+            with contextlib.closing(Registry(live_settings)) as registry:
+                tick_id, gap_id = (
+                    registry.id_of(TOPICS[name]) for name in ("ticks.kalshi", "gaps")
+                )
+            tick = encode(make_tick(0))
+            producer.produce("ticks.kalshi", frame(gap_id, tick), "KXA-26")
+            nanoseconds = BASE_US * 1000
+            producer.produce("ticks.kalshi", frame(tick_id, tick), "KXA-26", timestamp=nanoseconds)
             assert producer.flush(20) == 0
             await asyncio.to_thread(own_broker.publish, make_tick(1))
             assert (await read(ws, "tick"))["data"]["sequence"] == 1
-            after = [rejected(reason) for reason in ("framing", "unknown_schema", "truncated")]
-    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1, 1]
+            after = [rejected(reason) for reason in reasons]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1, 2, 1]
 
 
 async def test_the_registry_away_loses_no_tick(
@@ -179,4 +205,38 @@ async def test_an_absence_is_caught_up_with_unless_it_was_long(
     assert message["data"]["missed"] == 11
     await asyncio.to_thread(own_broker.publish, make_tick(22))
     assert (await taken(client))["data"]["sequence"] == 22
+    await feed.stop()
+
+
+@pytest.mark.apache  # Tansu can't be asked for more partitions
+async def test_partitions_that_a_topic_is_given_later_are_followed(
+    settings: ApiSettings, apache: str, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"ticks.{uuid.uuid4().hex}"
+    monkeypatch.setattr("api.feed.FOLLOWED", (topic,))
+    monkeypatch.setitem(TOPICS, topic, TOPICS["ticks.kalshi"])
+    monkeypatch.setattr("api.feed.METADATA_SECONDS", 0.5)
+    monkeypatch.setattr("api.feed.REFRESH_SECONDS", 0.2)
+    admin = AdminClient({"bootstrap.servers": apache})
+    await asyncio.to_thread(admin.create_topics([NewTopic(topic, 1, 1)])[topic].result, SECONDS)
+    with contextlib.closing(Registry(settings)) as known:
+        schema_id = known.id_of(TOPICS["ticks.kalshi"])
+
+    def publish(at: int, partition: int) -> None:
+        producer = Producer({"bootstrap.servers": apache})  # a new one knows of new partitions
+        producer.produce(topic, frame(schema_id, encode(make_tick(at))), "M", partition=partition)
+        assert producer.flush(SECONDS) == 0
+
+    hub = Hub(settings)
+    client = hub.join()
+    hub.subscribe(client, Subscribe())
+    await asyncio.to_thread(publish, 0, 0)  # before our time
+    feed = Feed(settings.model_copy(update={"kafka_bootstrap": apache}), hub)
+    feed.start()
+    await asyncio.wait_for(feed.following.wait(), SECONDS)
+    more = admin.create_partitions([NewPartitions(topic, 2)])[topic]
+    await asyncio.to_thread(more.result, SECONDS)
+    await asyncio.to_thread(publish, 1, 1)  # before we know of it, but all in it is new
+    found = json.loads(await asyncio.wait_for(client.take(), SECONDS))
+    assert (found["type"], found["data"]["sequence"]) == ("tick", 1)
     await feed.stop()
