@@ -60,6 +60,8 @@ def changed(message: Lifecycle, old: Market | None, seen_us: int) -> Market | No
         return None
     now = replace(old, seen_ts=seen_us)
     match message.event_type:
+        case "activated" | "deactivated" if old.status in ("closed", "resolved"):
+            return now  # Only meaningful while open (PROTOCOL 3.8): nothing opens again.
         case "activated":
             upcoming = old.open_ts is not None and seen_us < old.open_ts
             return replace(now, status="upcoming" if upcoming else "open")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.events import Frame, Rejected
+from connectors.events import Applied, Frame, Rejected
 from connectors.kalshi.commands import Commands
 from connectors.kalshi.discovery import (
     CLOSE_GRACE_US,
@@ -155,6 +155,15 @@ def test_a_markets_life_by_the_lifecycle_channel() -> None:
     market = parser.markets[TICKER]
     assert (market.resolution, market.close_ts) == ("scalar", (late - 60) * 10**6)
     assert market.tick_size == Decimal("0.001")
+
+
+@pytest.mark.parametrize("event_type", ["activated", "deactivated"])
+def test_a_pause_of_an_ended_market_does_not_revive_it(event_type: str) -> None:
+    parser, wire = Parser(), Wire()
+    item = {"ticker": TICKER, "status": "finalized", "result": "yes"}
+    parser.receive(Frame(AT_US, "rest:markets", json.dumps({"markets": [item]})))
+    assert parser.receive(lifecycle(wire, event_type)) == [Applied(f"lifecycle_{event_type}")]
+    assert parser.markets[TICKER].status == "resolved"
 
 
 def test_news_of_an_unknown_market_are_not_enough_to_describe_it() -> None:
