@@ -25,7 +25,7 @@ from connectors.manifold.discovery import (
 from connectors.manifold.parse import Parser
 from connectors.manifold.reconcile import FAILURES, MARKETS_A_REQUEST, Reconciler
 from connectors.manifold.settings import ManifoldSettings
-from connectors.manifold.topics import GLOBAL, topics_of
+from connectors.manifold.topics import GLOBAL, bets_told_by, topics_of
 from connectors.market_list import read_list
 from connectors.pipeline import Pipeline, Received
 from connectors.pool import SocketPlan, SocketPool
@@ -60,8 +60,8 @@ class Feed:
         self._by_market = bool(self._list) or venue.filtered
         self._chosen: set[str] = set()
         self._relist = asyncio.Event()
-        self._newest_bet_ms: int | None = None
-        """Venue time of the newest bet when the stream was silent; None if it never was."""
+        self._newest_bet_ms: dict[str, int] = {}
+        """Venue time of the newest bet when a socket was silent, by slot; none if it never was."""
         breakers = Breakers(self._parser.platform, settings)
         self._rest = Rest(
             self._parser.platform,
@@ -180,25 +180,31 @@ class Feed:
     async def _really_silent(self, socket: Socket) -> bool:
         """Whether bets were made that the stream did not tell, or REST does not answer either."""
         try:
-            return await self._has_new_bets()
+            return await self._has_new_bets(socket)
         except FAILURES as error:
             log.warning("silence not explained", slot=socket.slot, error=str(error))
             return True
 
-    async def _has_new_bets(self) -> bool:
-        """Whether REST has bets newer than all that were heard of, by the venue's own times. The
+    async def _has_new_bets(self, socket: Socket) -> bool:
+        """Whether REST has bets newer than all that were heard of the markets whose bets this
+        socket tells, by the venue's own times: what other sockets told says nothing of it. The
         first time, if none was heard of, it only learns which the newest is."""
-        asked_before = self._newest_bet_ms is not None or self._parser.last_bet_us is not None
-        since_ms = max((self._parser.last_bet_us or 0) // 1000, self._newest_bet_ms or 0)
+        slot, told = socket.slot, bets_told_by(socket.keys) if self._by_market else []
+        if self._by_market and not told:
+            return False
+        last_us = self._parser.last_bet_us(told) if told else self._parser.last_bet_us()
+        asked_before = slot in self._newest_bet_ms or last_us is not None
+        since_ms = max((last_us or 0) // 1000, self._newest_bet_ms.get(slot, 0))
         query: Query = [("afterTime", str(since_ms)), ("order", "desc"), ("limit", "100")]
-        followed = self._followed() if self._by_market else []
-        is_news = False
-        for start in range(0, max(len(followed), 1), MARKETS_A_REQUEST):
-            ids = [("contractId", each) for each in followed[start : start + MARKETS_A_REQUEST]]
+        newest, is_news = since_ms, False
+        for start in range(0, max(len(told), 1), MARKETS_A_REQUEST):
+            ids = [("contractId", each) for each in told[start : start + MARKETS_A_REQUEST]]
             received_us, text = await self._rest.get("bets", "/bets", [*query, *ids])
-            is_news |= self._hand_on(Frame(received_us, "rest:bets", text)).data
-            self._newest_bet_ms = max(self._newest_bet_ms or 0, newest_ms(text))
-        return is_news and asked_before
+            newest = max(newest, newest_ms(text))
+            if asked_before:  # else they are of the time before this connector
+                is_news |= self._hand_on(Frame(received_us, "rest:bets", text)).data
+        self._newest_bet_ms[slot] = newest
+        return is_news
 
     async def _watch_pings(self) -> None:
         """Give up a connection whose newest ping is not acknowledged in time."""

@@ -72,10 +72,12 @@ class Parser:
         contract = self._know.contracts.get(market_id)
         return 0 if contract is None else contract.doubts
 
-    @property
-    def last_bet_us(self) -> int | None:
-        """Venue time of the newest bet seen of any market."""
-        return self._know.last_bet_us
+    def last_bet_us(self, market_ids: Iterable[str] | None = None) -> int | None:
+        """Return the venue time of the newest bet pushed of these markets, of any if None."""
+        if market_ids is None:
+            return self._know.last_bet_us
+        found = (self._know.contracts.get(market_id) for market_id in market_ids)
+        return max((each.last_bet_us for each in found if each and each.last_bet_us), default=None)
 
     def doubtful(self, market_ids: Iterable[str]) -> list[str]:
         """Return those of which a price is unknown or not trusted, or a gap is open."""

@@ -32,6 +32,15 @@ def topics_of(market_ids: Iterable[str]) -> list[str]:
     ]
 
 
+def bets_told_by(topics: Iterable[str]) -> list[str]:
+    """Return the ids of the single markets whose bets these topics tell."""
+    return sorted(
+        topic.split("/")[1]
+        for topic in topics
+        if topic.startswith("contract/") and topic.endswith("/new-bet")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A broadcast's topic. ``kind`` is its last word, "" for the undocumented unions."""

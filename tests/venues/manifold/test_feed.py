@@ -214,3 +214,53 @@ async def test_silence_without_a_bet_anywhere_is_no_fault(tmp_path: Path) -> Non
         assert running.kept.gaps[0].reason == "silence"
         await running.until(lambda: not running.open_gaps())
         await running.until(running.books_agree)
+
+
+async def test_a_lame_socket_beside_a_lively_one_is_noticed(tmp_path: Path) -> None:
+    """What the other socket tells is newer than what this one keeps to itself."""
+    wanted = [*Simulator(rate=0).maker.contracts.values()][:2]
+    listed = tmp_path / "markets.toml"
+    listed.write_text(f"[manifold]\nmarkets = {[each.id for each in wanted]!r}\n")
+    options = {
+        "manifold_markets_file": listed,
+        "manifold_topics_per_socket": 5,
+        "manifold_silence_seconds": 0.3,
+        "manifold_sweep_seconds": 600,
+    }
+    async with live("manifold", tmp_path, rate=0, **options) as running:
+        simulator = maker_of(running)
+        lame, lively = (simulator.maker.contracts[each.id] for each in wanted)
+        await running.until(lambda: len(simulator.clients) == 2)
+        await running.until(lambda: not running.parser.doubtful([lame.id, lively.id]))  # type: ignore[attr-defined]
+        # Each was heard of once.
+        for contract in (lame, lively):
+            await simulator.broadcast(simulator.maker.bet(contract, simulator.now_ms()))
+        await running.until(lambda: [each.kind for each in running.kept.ticks].count("trade") == 2)
+        simulator.maker.bet(lame, simulator.now_ms())  # and nobody is told
+
+        async def go_on() -> None:
+            while True:
+                told = simulator.maker.bet(lively, simulator.now_ms() + 1)
+                while simulator.maker.bets[-1]["contractId"] == lively.id:
+                    simulator.maker.bets.pop()  # REST lags: else it may tell before the socket
+                await simulator.broadcast(told)
+                await asyncio.sleep(0.05)
+
+        going = asyncio.create_task(go_on())
+        try:
+            await running.until(lambda: bool(running.kept.gaps))
+        finally:
+            going.cancel()
+        assert running.kept.gaps[0].reason == "silence"
+
+
+async def test_bets_of_the_time_before_the_start_are_not_told(tmp_path: Path) -> None:
+    simulator = Simulator(rate=0)
+    contract = next(each for each in simulator.maker.contracts.values() if each.pool)
+    simulator.maker.bet(contract, simulator.now_ms() - 3_600_000)
+    options = {"simulator": simulator, "manifold_silence_seconds": 0.2}
+    async with live("manifold", tmp_path, rate=0, **options) as running:
+        await running.until(running.books_agree)
+        await asyncio.sleep(1)  # several looks at what is silent
+        assert [tick for tick in running.kept.ticks if tick.kind == "trade"] == []
+        assert running.kept.gaps == []
