@@ -81,9 +81,9 @@ class Quoting:
         ask = None if ask == ONE else ask
         top = Top(
             None if bid is None else wire.checked_price(bid),
-            None if bid is None else wire.first(message.yes_bid_size_fp),
+            None if bid is None else wire.size_of(message.yes_bid_size_fp),
             None if ask is None else wire.checked_price(ask),
-            None if ask is None else wire.first(message.yes_ask_size_fp),
+            None if ask is None else wire.size_of(message.yes_ask_size_fp),
         )
         quoted = self.quote(frame, market, top, ("ticker",), source_us, None)
         return [*quoted] or [Applied("ticker")]

@@ -157,6 +157,14 @@ def first(*values: Number | None) -> int | None:
     return None
 
 
+def size_of(value: Number | None) -> int | None:
+    """Return the size at the top of a book in units. Raises Poison("value") below nothing."""
+    size = first(value)
+    if size is not None and size < 0:
+        raise Poison("value", "a size below nothing")
+    return size
+
+
 def cents(value: int | None) -> str | None:
     """Return integer cents as decimal text of dollars."""
     if value is None:

@@ -431,6 +431,13 @@ def test_a_missing_side_of_a_ticker_is_missing(parser: Parser, wire: Wire) -> No
     assert (tick.bid, tick.bid_size, tick.ask, tick.ask_size) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("name", ["yes_bid_size_fp", "yes_ask_size_fp"])
+def test_a_size_below_nothing_is_no_quote(parser: Parser, wire: Wire, name: str) -> None:
+    (event,) = parser.receive(wire.ticker(**{name: "-1.00"}))
+    assert isinstance(event, Rejected)
+    assert event.reason == "value"
+
+
 def test_equal_changes_of_one_moment_have_ids_of_their_own(parser: Parser, wire: Wire) -> None:
     """Milliseconds are coarse: the best level comes, goes and comes again within one."""
     parser.receive(wire.snapshot(1, YES, NO))
