@@ -137,8 +137,8 @@ def read_trade(event: Row) -> TradeMessage:
     """Return a last_trade_price. A fill of nothing, or at 0, is refused."""
     time_ms = milliseconds(event.get("timestamp"), "timestamp")
     amount, quantity = price(event.get("price"), "price"), size(event.get("size"), "size")
-    if not quantity:
-        raise Poison("value", "a trade of nothing")
+    if not amount or not quantity:
+        raise Poison("value", "a trade of nothing, or at 0")
     side = _TAKERS.get(_word(event.get("side")))
     market_id = identifier(event.get("market"), "market")
     token_id = identifier(event.get("asset_id"), "asset_id")
@@ -195,6 +195,9 @@ def _short(value: object) -> str | None:
     """Return a short text or number as text; None if absent or of another type."""
     if isinstance(value, str) and len(value) <= 40:
         return value
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return format(value, "f") if isinstance(value, Decimal) else str(value)[:40]
+    if isinstance(value, Decimal):
+        # 1e999999999 is short on the wire, and a gigabyte when it is written out.
+        return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 40 else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)[:40]
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -180,3 +181,23 @@ def test_the_same_state_from_another_connection_has_the_same_id() -> None:
 def test_the_venue_says_why_it_refuses() -> None:
     (event,) = said(Parser(), {"error": "No orderbook exists"}, connection="rest:book")
     assert event == Rejected("venue_error", "No orderbook exists")
+
+
+def test_a_fill_at_nothing_is_refused() -> None:
+    trade = {
+        "event_type": "last_trade_price", "market": MARKET, "asset_id": NO, "price": "0",
+        "side": "SELL", "size": "2", "timestamp": "1700000000009",
+    }  # fmt: skip
+    assert kinds(said(Parser(), trade)) == ["Rejected:value"]
+
+
+def test_a_number_that_would_fill_memory_is_not_written_out() -> None:
+    """Eleven characters on the wire, a gigabyte of text: 1e7 here, so as to fail fast."""
+    first = json.dumps(book([("0.4", "1")], []))
+    for field in ("min_order_size", "tick_size", "last_trade_price"):
+        parser = Parser()
+        said(parser, first[:-1] + f', "{field}": 1e9999999}}')
+        assert getattr(parser.following.tokens[YES].inputs, field) is None
+    parser = Parser()
+    said(parser, first[:-1] + ', "tick_size": 0.001}')
+    assert parser.following.tokens[YES].inputs.tick_size == "0.001"
