@@ -34,6 +34,8 @@ STATUS: dict[str, MarketStatus] = {
 
 CLOSE_GRACE_US = 60_000_000
 """A market is followed this long past its close: the last, empty book comes up to 13 s late."""
+UNSETTLED_US = 60 * 86_400_000_000
+"""A market without a result is asked for this long past its close; later ones are archived."""
 _LONGEST_TEXT = 1000
 
 
@@ -196,6 +198,10 @@ class Filter:
         alive = market.status in ("open", "paused") or (market.status == "upcoming" and opened)
         if not alive or (market.close_ts or now_us) + CLOSE_GRACE_US < now_us:
             return False
+        return self.concerns(market)
+
+    def concerns(self, market: Market) -> bool:
+        """Whether the market is one of ours, be it open or not."""
         if self.tickers:
             return market.market_id in self.tickers
         if (self.events or self.series) and not (
@@ -221,6 +227,34 @@ def by_ticker(tickers: Iterable[str], together: int = 100) -> list[dict[str, str
         {"tickers": ",".join(ordered[start : start + together]), "limit": "1000"}
         for start in range(0, len(ordered), together)
     ]
+
+
+def unended(
+    markets: Iterable[Market],
+    wanted: Filter,
+    now_us: int,
+    following: Collection[str],
+    listed: Collection[str],
+) -> list[str]:
+    """Return the markets whose end nobody told us, those not heard of for longest first: followed
+    but listed as open no more, or past their close without a result (such are followed no more,
+    and what was said of them while no socket listened is not said again)."""
+    found = [
+        market
+        for market in markets
+        if market.market_id not in listed
+        and (
+            market.market_id in following
+            or (
+                market.status != "resolved"
+                and market.close_ts is not None
+                and 0 < now_us - market.close_ts < UNSETTLED_US
+                and wanted.concerns(market)
+            )
+        )
+    ]
+    found.sort(key=lambda market: (market.seen_ts, market.market_id))
+    return [market.market_id for market in found]
 
 
 def series_of(market: Market) -> str:

@@ -21,6 +21,7 @@ from connectors.kalshi.discovery import (
     choose,
     listing_of,
     names,
+    unended,
 )
 from connectors.kalshi.parse import Parser
 from connectors.kalshi.settings import KalshiSettings
@@ -39,7 +40,7 @@ log = get_logger(__name__)
 RETRY_SECONDS = 5
 MOST_PAGES = 2_000
 MOST_REVISITED = 500
-"""Followed markets no longer listed as open that are asked for after one listing."""
+"""Markets no longer listed as open that are asked for after one listing."""
 FAILURES = (Transient, Refused, Poison)
 
 
@@ -114,8 +115,10 @@ class Feed:
                 for query in self._wanted.queries(combos=self._venue.kalshi_combos):
                     listed |= await self._list(query)
                 # Closed while nobody listened: ask how they ended.
-                gone = sorted(self._following - listed)[:MOST_REVISITED]
-                for query in by_ticker(gone):
+                gone = unended(
+                    self._parser.markets.values(), self._wanted, now_us(), self._following, listed
+                )
+                for query in by_ticker(gone[:MOST_REVISITED]):
                     await self._list(query)
                 log.info("markets listed", platform=self._parser.platform, open=len(listed))
                 self._listed.set()

@@ -13,11 +13,13 @@ from connectors.events import Applied, Frame, Rejected
 from connectors.kalshi.commands import Commands
 from connectors.kalshi.discovery import (
     CLOSE_GRACE_US,
+    UNSETTLED_US,
     Filter,
     by_ticker,
     choose,
     listing_of,
     names,
+    unended,
 )
 from connectors.kalshi.lifecycle import Markets
 from connectors.kalshi.parse import Parser
@@ -237,6 +239,24 @@ def test_who_is_wanted() -> None:
     assert not Filter(tickers=frozenset({"X"}), series=names("KXTEST")).wants(found(), now)
     assert not Filter(minimum_volume=Decimal("12.51")).wants(found(), now)
     assert Filter(minimum_volume=Decimal("12.50")).wants(found(), now)
+
+
+def test_who_is_asked_for_by_name() -> None:
+    """by_ticker puts them in order again: which ones have their turn is what counts."""
+    closes = found().close_ts
+    assert closes is not None
+    markets = [
+        dataclasses.replace(found(), market_id=name, status=status, seen_ts=seen)
+        for name, status, seen in (
+            ("A", "open", 3), ("B", "closed", 2), ("C", "resolved", 1), ("D", "paused", 1),
+        )
+    ]  # fmt: skip
+    assert unended(markets, Filter(), closes, (), ()) == []
+    assert unended(markets, Filter(), closes, {"A", "B"}, {"B"}) == ["A"]
+    assert unended(markets, Filter(), closes + 1, (), ()) == ["D", "B", "A"]
+    assert unended(markets, Filter(), closes + 1, (), {"D"}) == ["B", "A"]
+    assert unended(markets, Filter(series=names("KXOTHER")), closes + 1, (), ()) == []
+    assert unended(markets, Filter(), closes + UNSETTLED_US, (), ()) == []
 
 
 def test_queries_narrow_what_is_listed() -> None:

@@ -63,6 +63,20 @@ async def test_what_nobody_announces_is_found_by_listing(tmp_path: Path) -> None
         await running.settle()
 
 
+async def test_the_end_of_a_market_is_asked_for_after_its_close(tmp_path: Path) -> None:
+    """Its close left it behind, and its result was told while no socket listened."""
+    async with live("kalshi", tmp_path, rate=50, kalshi_markets_refresh_seconds=0.3) as running:
+        await running.until(running.books_agree)
+        venue = simulator(running)
+        old = next(iter(venue.markets))
+        venue.markets[old].closes_ms = venue.now_ms() - 120_000
+        await running.until(lambda: old not in followed(running))
+        await venue.close_market(old, "no", announced=False)
+        await running.until(lambda: running.parser.markets[old].status == "resolved")
+        assert running.parser.markets[old].resolution == "no"
+        await running.settle()
+
+
 async def test_every_page_of_a_listing_is_read(tmp_path: Path) -> None:
     async with live("kalshi", tmp_path, kalshi_markets_refresh_seconds=0.3) as running:
         simulator(running).limits.markets_per_page = 3
