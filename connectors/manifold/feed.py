@@ -59,6 +59,9 @@ class Feed:
         self._list = read_list(venue.manifold_markets_file, "manifold")
         self._by_market = bool(self._list) or venue.filtered
         self._chosen: set[str] = set()
+        self._listings = 0
+        self._visited: dict[str, int] = {}
+        """After which listing each market that is no longer listed was last read; 0 for never."""
         self._relist = asyncio.Event()
         self._newest_bet_ms: dict[str, int] = {}
         """Venue time of the newest bet when a socket was silent, by slot; none if it never was."""
@@ -147,10 +150,18 @@ class Feed:
             before = next_before(page, before)
             if before is None:
                 break
-        gone = [market_id for market_id in self._followed() if market_id not in seen]
         self._chosen = seen
-        for market_id in gone[:MOST_REVISITED]:
-            # Resolved or closed early while nobody listened, or not listed for another reason.
+        unlisted = [
+            market_id
+            for market_id, market in self._parser.markets.items()
+            if market.status in ("open", "closed") and market_id not in seen
+        ]
+        # Resolved or closed early while nobody listened, closed by its time and to be resolved
+        # some day, or not listed for another reason: in turn, for there may be many.
+        self._listings += 1
+        self._visited = {each: self._visited.get(each, 0) for each in unlisted}
+        for market_id in sorted(unlisted, key=self._visited.__getitem__)[:MOST_REVISITED]:
+            self._visited[market_id] = self._listings
             try:
                 await self._read("market", f"/market/{market_id}", [], lambda: "")
             except Refused as error:

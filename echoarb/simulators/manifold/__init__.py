@@ -152,7 +152,7 @@ class Simulator(SimulatedVenue):
         return rest.answer(lambda: rest.markets(self.maker, request.query))
 
     async def _search(self, request: web.Request) -> web.Response:
-        return rest.answer(lambda: rest.search(self.maker, request.query))
+        return rest.answer(lambda: rest.search(self.maker, request.query, self.now_ms()))
 
     async def _probs(self, request: web.Request) -> web.Response:
         return rest.answer(lambda: rest.probs(self.maker, request.query))

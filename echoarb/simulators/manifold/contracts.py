@@ -149,6 +149,12 @@ class Contract:
         """When trading ends."""
         return self.created_ms + 12 * MONTH_MS
 
+    def status(self, now_ms: int) -> str:
+        """Whether it is open, closed, or resolved, in the words of the search's filter."""
+        if self.resolution is not None:
+            return "resolved"
+        return "open" if now_ms < self.close_ms else "closed"
+
     def price_patch(self) -> Row:
         """Return what ``contract/{id}`` carries after a bet."""
         patch: Row = {

@@ -68,7 +68,7 @@ class MarketMaker:
         draw = self.chance.random()
         if draw < 0.002:
             return self.create(now_ms)
-        open_contracts = [each for each in self.contracts.values() if each.resolution is None]
+        open_contracts = [each for each in self.contracts.values() if each.status(now_ms) == "open"]
         contract = self.chance.choice(open_contracts)
         if contract.sums_to_one:
             return self._bet_on_one_of_all(contract, now_ms)

@@ -144,7 +144,7 @@ def markets(maker: MarketMaker, query: MultiMapping[str]) -> list[Row]:
     return [each.lite(answers=False) for each in (found[:limit] if limit else found)]
 
 
-def search(maker: MarketMaker, query: MultiMapping[str]) -> list[Row]:
+def search(maker: MarketMaker, query: MultiMapping[str], now_ms: int) -> list[Row]:
     """GET /search-markets."""
     checked(query, SEARCH_RULES)
     offset, limit = int(query.get("offset", "0")), int(query.get("limit", "100"))
@@ -156,9 +156,7 @@ def search(maker: MarketMaker, query: MultiMapping[str]) -> list[Row]:
     found = [
         each
         for each in maker.contracts.values()
-        if (status not in ("open", "closed") or each.resolution is None)
-        and (status != "closed")
-        and (status != "resolved" or each.resolution is not None)
+        if status in (each.status(now_ms), "all", "news", "uncertain")
         and term in each.question.lower()
         and (kind == "ALL" or kind == ("MULTIPLE_CHOICE" if each.answers else "BINARY"))
         and (before is None or each.created_ms < int(before))

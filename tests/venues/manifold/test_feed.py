@@ -6,8 +6,10 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
+from connectors.manifold import feed as edge
 from connectors.manifold.settings import ManifoldSettings
 from connectors.pipeline import Pipeline
 from connectors.settings import ConnectorSettings
@@ -121,6 +123,66 @@ async def test_filters_choose_markets_and_what_closes_is_left(tmp_path: Path) ->
         simulator.maker.resolve(found[0], simulator.now_ms())  # and nobody is told
         await running.until(lambda: len(topics) == 5 * (len(found) - 1))
         await running.until(lambda: running.parser.markets[found[0].id].status == "resolved")
+
+
+async def test_a_market_that_closed_is_read_again_until_it_is_resolved(tmp_path: Path) -> None:
+    """Markets close by their time first, and then nothing is subscribed to that would tell."""
+    simulator = Simulator(rate=0)
+    options = {
+        "simulator": simulator,
+        "manifold_term": "Will the",
+        "manifold_markets_refresh_seconds": 0.2,
+        "manifold_sweep_seconds": 0.2,
+    }
+    closing, other = [
+        each for each in simulator.maker.contracts.values() if "Will the" in each.question
+    ][:2]
+    closing.created_ms += simulator.now_ms() + 1500 - closing.close_ms
+    async with live("manifold", tmp_path, rate=0, **options) as running:
+        markets = running.parser.markets
+        await running.until(lambda: closing.id in markets)
+        assert markets[closing.id].status == "open"
+        await running.until(lambda: markets[closing.id].status == "closed")
+        await running.until(lambda: bool(simulator.clients))
+        topics = simulator.clients[0].state["topics"]
+        await running.until(lambda: f"contract/{closing.id}" not in topics)
+        assert f"contract/{other.id}" in topics
+        await asyncio.sleep(0.5)
+        simulator.maker.resolve(closing, simulator.now_ms())  # and nobody is told
+        await running.until(lambda: markets[closing.id].status == "resolved")
+
+
+async def test_markets_no_longer_listed_are_read_again_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the venue never gives again must not keep the others from being read."""
+
+    class Forgetful(Simulator):
+        gone: str = ""
+
+        async def _market(self, request: web.Request) -> web.Response:
+            if request.match_info.get("id") == self.gone:
+                return web.json_response({"message": "Contract not found"}, status=404)
+            return await super()._market(request)
+
+        async def _search(self, request: web.Request) -> web.Response:
+            kept = dict(self.maker.contracts)
+            self.maker.contracts.pop(self.gone, None)
+            try:
+                return await super()._search(request)
+            finally:
+                self.maker.contracts = kept
+
+    monkeypatch.setattr(edge, "MOST_REVISITED", 1)
+    simulator = Forgetful(rate=0)
+    options = {"simulator": simulator, "manifold_markets_refresh_seconds": 0.1}
+    async with live("manifold", tmp_path, rate=0, **options) as running:
+        await running.until(running.books_agree)
+        first, second = [*running.parser.markets][:2]
+        simulator.gone = first
+        await asyncio.sleep(0.3)
+        simulator.maker.resolve(simulator.maker.contracts[second], simulator.now_ms())
+        await running.until(lambda: running.parser.markets[second].status == "resolved")
 
 
 async def test_a_new_market_is_followed_at_once_and_a_missed_one_after_the_listing(
