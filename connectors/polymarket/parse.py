@@ -32,6 +32,8 @@ MOST_SLOTS = 1_000
 MOST_UNKNOWN_KINDS = 50
 MOST_REMEMBERED_EVENTS = 50_000
 """The newest trades and tick size changes, by which repeated ones are recognised."""
+_CHANGES_NO_BOOK = ("best_bid_ask", "new_market")
+"""Kinds of which an unreadable one leaves every book as right as it was."""
 _SILENT_ANSWERS = ("midpoint", "spread", "price", "tick-size", "fee-rate", "time", "clob-markets",
                    "trades", "prices-history")  # fmt: skip
 
@@ -194,6 +196,9 @@ class Parser:
         token = self.following.tokens.get(identifier(event.get("asset_id"), "asset_id"))
         if token is None or not token.book.trusted:
             return Ignored("best_bid_ask")
+        if event.get("best_bid") in (None, "") or event.get("best_ask") in (None, ""):
+            # How an empty side is written here is not known.
+            return Ignored("best_bid_ask")
         top = token.book.top()
         ours = (top.bid or 0, ONE if top.ask is None else top.ask)
         theirs = (price(event.get("best_bid"), "bid"), price(event.get("best_ask"), "ask"))
@@ -210,6 +215,8 @@ class Parser:
     def _unreadable(self, frame: Frame, part: object) -> list[Event]:
         """Return the gaps over what a frame that can't be read may have changed: the market that
         it names, else every market of its connection."""
+        if isinstance(part, dict) and part.get("event_type") in _CHANGES_NO_BOOK:
+            return []
         named = part.get("market") if isinstance(part, dict) else None
         market_id = named if isinstance(named, str) else None
         return self.following.lost(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from connectors.events import Frame, Rejected, SnapshotNeeded
 from connectors.polymarket.parse import Parser
 from connectors.polymarket.token import IN_FLIGHT_US
@@ -279,3 +281,19 @@ def test_a_token_does_not_move_to_another_market() -> None:
     said(parser, book([("0.4", "1")], []))
     (event,) = said(parser, book([("0.4", "1")], [], market="0x" + "cd" * 32))
     assert kinds([event]) == ["Rejected:shape"]
+
+
+@pytest.mark.parametrize("bid", [None, "", "x", [], -1])
+def test_a_top_that_cannot_be_read_doubts_no_book(bid: object) -> None:
+    """It is only compared, and what a one-sided one looks like is not known."""
+    stream, parser = following()
+    event = stream.market.best_bid_ask(stream.first) | {"best_bid": bid}
+    assert gaps(parser.receive(stream.frame(event))) == []
+    assert trusted(parser) == [True, True]
+
+
+def test_an_announcement_that_cannot_be_read_doubts_no_book() -> None:
+    """They come of all markets of the venue, followed or not."""
+    _, parser = following()
+    assert kinds(said(parser, {"event_type": "new_market"})) == ["Rejected:id"]
+    assert trusted(parser) == [True, True]
