@@ -84,9 +84,12 @@ class Session:
         try:
             try:
                 command: Any = msgspec.json.decode(text)
-                number = command.get("id") or None
-            except (msgspec.DecodeError, AttributeError) as error:
+                said = command.get("id")
+            except (msgspec.DecodeError, AttributeError, RecursionError) as error:
                 raise Refusal(1) from error
+            if said is not None and type(said) is not int:
+                raise Refusal(1)
+            number = said or None  # 0 counts as absent
             self._count_command()
             params = command.get("params")
             match command.get("cmd"):

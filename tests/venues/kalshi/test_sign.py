@@ -80,7 +80,11 @@ def test_the_simulated_venue_admits_ours_and_nothing_else(
     assert not gate.admits(good, "GET", "/trade-api/v2/markets", NOW_MS)
     assert not gate.admits({}, "GET", PATH, NOW_MS)
     assert not gate.admits(good | {"KALSHI-ACCESS-KEY": "other"}, "GET", PATH, NOW_MS)
-    assert not gate.admits(good | {"KALSHI-ACCESS-SIGNATURE": "%%"}, "GET", PATH, NOW_MS)
+    for signature in ("%%", "AAAA", "é"):
+        wrong = good | {"KALSHI-ACCESS-SIGNATURE": signature}
+        assert not gate.admits(wrong, "GET", PATH, NOW_MS)
+    # What aiohttp makes of a byte that is no UTF-8.
+    assert not gate.admits(good, "GET", PATH + "\udcff", NOW_MS)
     seconds = sign.headers("an-id", key, NOW_MS // 1000, "GET", PATH)
     assert not gate.admits(seconds, "GET", PATH, NOW_MS)
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)

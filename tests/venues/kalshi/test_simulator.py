@@ -160,8 +160,9 @@ async def test_commands_that_the_venue_refuses(
 
 async def test_other_refusals(venue: Simulator) -> None:
     async with talking(venue) as talk:
-        await talk.socket.send_str("garbage")
-        assert (await talk.hear())["msg"] == {"code": 1, "msg": "Unable to process message"}
+        for text in ("garbage", "[" * 5000, '{"id":"1","cmd":"list_subscriptions"}'):
+            await talk.socket.send_str(text)
+            assert (await talk.hear())["msg"] == {"code": 1, "msg": "Unable to process message"}
         # One unknown channel does not spoil the others (recorded on 2026-04-18).
         await talk.say("subscribe", channels=["trade", "nonsense"], market_ticker=A)
         assert (await talk.hear())["type"] == "subscribed"
