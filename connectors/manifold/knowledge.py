@@ -169,6 +169,11 @@ class Knowledge:
         gaps = self.gaps.open(market_id, connection, reason, from_us, detail=detail)
         return [*gaps, request]
 
+    def doubt(self, market_id: str) -> None:
+        """Trust none of the market's prices until the venue says what they are."""
+        for price in self.contract(market_id).prices.values():
+            price.doubt()
+
     def bets_missing(self, contract: Contract, from_us: int | None) -> None:
         """Note that bets of this market may be missing since the newest one seen."""
         contract.doubts += 1

@@ -51,6 +51,10 @@ def patch(know: Knowledge, value: object, frame: Frame) -> list[Event]:
     events = know.ask(market_id, frame.connection)
     if market is not None:
         events += know.keep(market)
+    if known and market and not said and known.status == "resolved" != market.status:
+        # Undone: the payout is no price any more, and this doesn't say what is.
+        know.doubt(market_id)
+        events.append(SnapshotNeeded(frame.connection, (market_id,)))
     if contradicted:
         return events + _contradiction(know, market_id, said[0][2], frame)
     # lastUpdatedTime moves on comments too, so it dates no price (PROTOCOL 4.1).
@@ -79,6 +83,8 @@ def created(know: Knowledge, value: object, frame: Frame) -> list[Event]:
         return [Ignored("unpriced_market")]
     said, source_us = shapes.quoted(contract), micros(contract.get("createdTime"))
     events = know.keep(market)
+    if market.mechanism == MULTI and not market.outcomes:
+        events.append(SnapshotNeeded(frame.connection, (market.market_id,)))
     events += _say_all(know, market.market_id, said, "live", frame, source_us, ("created",))
     return or_applied(events, "new_contract")
 

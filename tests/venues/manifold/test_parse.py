@@ -99,8 +99,14 @@ def test_a_resolved_market_keeps_its_pool_but_not_its_price(parser: Parser, wire
     assert parser.markets["m"].status == "resolved"
     assert parser.markets["m"].resolution == "YES"
     undone = {"isResolved": False, "resolution": None}
-    play(parser, [wire.patch(id="m", **undone)])
+    assert price_of(parser) == (100_000_000, True)
+    events = play(parser, [wire.patch(id="m", **undone)])
     assert (parser.markets["m"].status, parser.markets["m"].resolution) == ("open", None)
+    # The patch of an undone resolution has no price: the payout of 1 is none any more.
+    assert price_of(parser) == (100_000_000, False)
+    assert SnapshotNeeded("ws-0/1", ("m",)) in events
+    play(parser, [wire.rest("market-probs.settled", {"m": {"prob": 0.52}})])
+    assert price_of(parser) == (52_000_000, True)
 
 
 def test_refusals_end_the_connection_and_acks_are_noted(parser: Parser, wire: Wire) -> None:
@@ -199,6 +205,13 @@ def test_a_market_never_described_is_asked_for_once(wire: Wire) -> None:
     events = play(parser, frames)
     assert events.count(SnapshotNeeded("ws-0/1", ("m",))) == 1
     assert [tick.outcome for tick in ticks(events)] == ["YES"] * 4
+
+
+def test_a_new_market_without_its_answers_is_asked_for(parser: Parser, wire: Wire) -> None:
+    contract = several("t")
+    del contract["answers"]
+    events = play(parser, [wire.told("global/new-contract", {"contract": contract})])
+    assert SnapshotNeeded("ws-0/1", ("t",)) in events
 
 
 def test_a_list_without_answers_asks_for_them_and_forgets_none(parser: Parser, wire: Wire) -> None:

@@ -50,7 +50,7 @@ FIGURES = {
         "tick trade": 3,
     },
     "topic-payload-shapes.handmade.jsonl": {
-        "SnapshotNeeded": 1,
+        "SnapshotNeeded": 2,
         "ignored answer_of_unknown_market": 1,
         "ignored new-subsidy": 2,
         "ignored order_placed": 1,
