@@ -21,7 +21,8 @@ class Books:
     """What the frames do to every token's book.
 
     ``most_tokens`` books are kept; ``searches_per_second`` hashes may be searched completely.
-    ``label(market_id, token_id)`` and ``inputs(market_id)`` tell what metadata knows.
+    ``label(market_id, token_id)``, ``inputs(market_id)`` and ``is_over(market_id)`` tell what
+    metadata knows.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Books:
         platform: str,
         label: Callable[[str, str], str | None],
         inputs: Callable[[str], HashInputs],
+        is_over: Callable[[str], bool],
         *,
         most_tokens: int,
         searches_per_second: int,
@@ -41,6 +43,7 @@ class Books:
         """How often REST proved that the stream had kept something from us."""
         self._label = label
         self._inputs = inputs
+        self._is_over = is_over
         self.tokens = Tokens(most_tokens)
         self._searches_per_second = searches_per_second
         self._second = 0
@@ -154,7 +157,9 @@ class Books:
                 token.connection = ""
             was_trusted = book.trusted
             token.doubt()
-            if was_trusted:
+            # An answer that was on its way may have made a finished book trusted once more, but
+            # nobody follows it now: nothing would end its gap.
+            if was_trusted and not self._is_over(book.market_id):
                 concerned.append(book.market_id)
                 opened = self.gaps.open(book.market_id, connection, reason, at_us, detail=detail)
                 events += opened
@@ -165,7 +170,7 @@ class Books:
     def finish(self, market_id: str, at_us: int) -> list[Event]:
         """A market is over: its books no longer move, and a stretch of doubt ends here."""
         for token in self.tokens.of_market(market_id):
-            token.doubt()
+            token.retire()
         return [*self.gaps.close(market_id, at_us)]
 
     def _compare(self, frame: Frame, message: BookMessage, token: Token) -> list[Event]:
@@ -176,6 +181,7 @@ class Books:
             return [Ignored("book_older")]
         if token.same_levels(message):
             token.seen_us = token.good_us = frame.received_us
+            token.ahead_us = None
             return [Ignored("book_confirmed")]
         if not token.missed(message, frame.received_us):
             return [Ignored("book_ahead")]

@@ -25,7 +25,8 @@ _FINISHED = ("closed", "resolved")
 
 class Catalogue:
     """Markets by id, with what the book hash needs of each. At most ``most`` are kept: finished
-    ones make room; when there are none, new ones are rejected, and counted as such."""
+    ones make room, then those that were announced and never listed, as all markets of the venue
+    are; when there are none, new ones are rejected, and counted as such."""
 
     def __init__(self, most: int) -> None:
         self.markets: dict[str, Market] = {}
@@ -33,6 +34,7 @@ class Catalogue:
         self._inputs: dict[str, HashInputs] = {}
         self._labels: dict[str, str] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
+        self._announced: OrderedDict[str, None] = OrderedDict()
 
     def label(self, market_id: str, token_id: str) -> str | None:
         """Return the outcome's label, None if the market was never described."""
@@ -42,6 +44,11 @@ class Catalogue:
         """Return a copy of what is known of the hash's inputs."""
         return replace(self._inputs.get(market_id, HashInputs()))
 
+    def is_over(self, market_id: str) -> bool:
+        """Whether the market is known to be closed or resolved."""
+        market = self.markets.get(market_id)
+        return market is not None and market.status in _FINISHED
+
     def listed(self, frame: Frame, entry: Row) -> Event:
         """Take one market of a listing."""
         try:
@@ -49,6 +56,7 @@ class Catalogue:
         except Poison as error:
             return Rejected(error.reason, error.detail)
         self._inputs[listed.market.market_id] = listed.inputs
+        self._announced.pop(listed.market.market_id, None)
         known = self.markets.get(listed.market.market_id)
         return self._keep(updated(known, listed.market))
 
@@ -57,7 +65,10 @@ class Catalogue:
         market = read_announced(event, frame.received_us)
         if market.market_id in self.markets:
             return Ignored("new_market")
-        return self._keep(market)
+        kept = self._keep(market)
+        if market.market_id in self.markets:
+            self._announced[market.market_id] = None
+        return kept
 
     def resolved(self, frame: Frame, event: Row) -> Event:
         """Take a market_resolved. One that names a market never described, and doesn't describe
@@ -87,6 +98,7 @@ class Catalogue:
             self._labels[outcome.outcome_id] = outcome.outcome
         if market.status in _FINISHED:
             self._finished[market_id] = None
+            self._announced.pop(market_id, None)
         else:
             self._finished.pop(market_id, None)
         if known is not None and same(known, market):
@@ -94,9 +106,10 @@ class Catalogue:
         return market
 
     def _make_room(self) -> bool:
-        if not self._finished:
+        spare = self._finished or self._announced
+        if not spare:
             return False
-        market_id, _ = self._finished.popitem(last=False)
+        market_id, _ = spare.popitem(last=False)
         for outcome in self.markets.pop(market_id).outcomes:
             self._labels.pop(outcome.outcome_id, None)
         self._inputs.pop(market_id, None)

@@ -60,6 +60,7 @@ class Parser:
             PLATFORM,
             self._catalogue.label,
             self._catalogue.inputs,
+            self._catalogue.is_over,
             most_tokens=most_tokens,
             searches_per_second=hash_searches_per_second,
         )

@@ -78,6 +78,13 @@ class Token:
         self._pending.clear()
         self._floor_ms = self.time_ms
 
+    def retire(self) -> None:
+        """The market is over: keep only what tells a new quote from the last one. Markets come
+        and go by the thousand a day, and levels are most of what a token holds."""
+        self.book.replace((), ())
+        self._recent.clear()
+        self.doubt()
+
     def change(self, change: Change, *, search: Search) -> Step:
         """Apply one change of the socket. On "mismatched" the caller has to ``doubt``, and the
         change has been applied and remembered."""

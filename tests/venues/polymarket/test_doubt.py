@@ -10,6 +10,7 @@ from connectors.events import Frame, Rejected, SnapshotNeeded
 from connectors.polymarket.parse import Parser
 from connectors.polymarket.token import IN_FLIGHT_US
 from echoarb.simulators.market import Change
+from echoarb.simulators.polymarket.gamma import market_resolved
 from schemas.gap import Gap
 from schemas.market import Market
 from schemas.tick import Tick
@@ -297,3 +298,34 @@ def test_an_announcement_that_cannot_be_read_doubts_no_book() -> None:
     _, parser = following()
     assert kinds(said(parser, {"event_type": "new_market"})) == ["Rejected:id"]
     assert trusted(parser) == [True, True]
+
+
+def test_a_book_that_agrees_again_has_nothing_on_its_way() -> None:
+    """Else the next change in flight, whenever it comes, would pass for one kept from us."""
+    stream, parser = following()
+    stream.now_ms += 1
+    stream.market.price_change([Change("bid", 10, 100, 100)], stream.now_ms)
+    assert kinds(parser.receive(stream.rest())) == ["Ignored:book_ahead"] * 2
+    stream.market.price_change([Change("bid", 10, -100, 0)], stream.now_ms)
+    assert kinds(parser.receive(stream.rest())) == ["Ignored:book_confirmed"] * 2
+    stream.now_ms += 10_000
+    stream.step()
+    assert kinds(parser.receive(stream.rest())) == ["Ignored:book_ahead"] * 2
+
+
+def test_no_gap_is_opened_over_a_market_that_nobody_follows_any_more() -> None:
+    stream, parser = following()
+    answer = stream.rest()
+    stream.market.winner = stream.first.token_id
+    parser.receive(stream.frame(market_resolved(stream.market, stream.now_ms)))
+    parser.receive(answer)
+    at_us = stream.now_ms * 1000 + 500
+    assert gaps(parser.disconnected(SOCKET, at_us, "disconnect", "closed with code 1006")) == []
+    assert trusted(parser) == [False, False]
+
+
+def test_a_finished_market_keeps_no_levels() -> None:
+    stream, parser = following()
+    stream.market.winner = stream.first.token_id
+    parser.receive(stream.frame(market_resolved(stream.market, stream.now_ms)))
+    assert [(ours.bids, ours.asks) for ours in parser.books()] == [({}, {}), ({}, {})]

@@ -201,3 +201,17 @@ def test_a_number_that_would_fill_memory_is_not_written_out() -> None:
     parser = Parser()
     said(parser, first[:-1] + ', "tick_size": 0.001}')
     assert parser.following.tokens[YES].inputs.tick_size == "0.001"
+
+
+def test_announcements_leave_room_for_what_is_listed() -> None:
+    """They come of all markets of the venue, and nothing says when those not followed end."""
+    parser = Parser(most_markets=3)
+    for seed in range(5):
+        announced = Stream(seed)
+        parser.receive(announced.frame(new_market(announced.market, announced.now_ms)))
+    assert len(parser.markets) == 3
+    for seed in range(5, 8):
+        assert kinds(parser.receive(Stream(seed).listing())) == ["Market:"]
+    announced = Stream(9)
+    event = new_market(announced.market, announced.now_ms)
+    assert kinds(parser.receive(announced.frame(event))) == ["Rejected:too_many_markets"]
