@@ -11,6 +11,7 @@ from connectors.manifold.knowledge import Knowledge, or_applied
 from connectors.manifold.markets import PLATFORM
 from connectors.manifold.prices import Origin, Price, Statement
 from connectors.manifold.pricing import agree, average_price, rounded
+from connectors.manifold.wire import past
 from connectors.quotes import trade_tick
 from schemas.errors import Poison
 from schemas.tick import Side
@@ -24,7 +25,10 @@ def bets(know: Knowledge, values: object, frame: Frame, *, live: bool) -> list[E
     read: list[Bet] = []
     for value in rows(values, "bets", MOST_ROWS):
         try:
-            read.append(read_bet(value))
+            bet = read_bet(value)
+            if past(bet.created_us, frame.received_us) is None:
+                raise Poison("value", "a bet's createdTime is in the future")
+            read.append(bet)
         except Poison as error:
             events.append(Rejected(error.reason, error.detail))
             events += _bet_lost(know, value, frame) if live else []

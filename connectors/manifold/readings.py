@@ -16,7 +16,7 @@ from connectors.manifold.knowledge import Knowledge, or_applied
 from connectors.manifold.markets import MULTI, Quoted
 from connectors.manifold.prices import MOST_OUTCOMES, Origin, Statement
 from connectors.manifold.pricing import agree, units_of
-from connectors.manifold.wire import identifier, micros, number
+from connectors.manifold.wire import identifier, micros, number, past
 from schemas.errors import Poison
 
 MOST_LISTED = 1_000
@@ -58,7 +58,9 @@ def patch(know: Knowledge, value: object, frame: Frame) -> list[Event]:
     if contradicted:
         return events + _contradiction(know, market_id, said[0][2], frame)
     # lastUpdatedTime moves on comments too, so it dates no price (PROTOCOL 4.1).
-    source_us = micros(contract.get("lastBetTime")) or micros(contract.get("resolutionTime"))
+    at_us = frame.received_us
+    source_us = past(micros(contract.get("lastBetTime")), at_us)
+    source_us = source_us or past(micros(contract.get("resolutionTime")), at_us)
     identity = ("contract", digest(contract))
     events += _say_all(know, market_id, said, "live", frame, source_us, identity)
     return or_applied(events, "contract_patch")
@@ -81,7 +83,8 @@ def created(know: Knowledge, value: object, frame: Frame) -> list[Event]:
     market = shapes.read_market(contract, frame.received_us)
     if market is None:
         return [Ignored("unpriced_market")]
-    said, source_us = shapes.quoted(contract), micros(contract.get("createdTime"))
+    said = shapes.quoted(contract)
+    source_us = past(micros(contract.get("createdTime")), frame.received_us)
     events = know.keep(market)
     if market.mechanism == MULTI and not market.outcomes:
         events.append(SnapshotNeeded(frame.connection, (market.market_id,)))

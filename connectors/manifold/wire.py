@@ -14,6 +14,9 @@ _MOST_PLACES = 400
 """The venue's numbers are doubles, 5e-324 to 1.8e308. Sums of anything wider can overflow."""
 _LAST_MILLISECOND = 10_413_792_000_000  # the year 2300, where DateTime64 ends
 
+_CLOCKS_DIFFER_US = 86_400_000_000
+"""A day. Who dates something later than that after we received it does not tell the time."""
+
 
 def identifier(value: object, what: str) -> str:
     """Return ``value`` if it is an id: 1 to 64 printable characters. Raises Poison("id")."""
@@ -48,3 +51,9 @@ def micros(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LAST_MILLISECOND:
         return value * 1000
     return None
+
+
+def past(told_us: int | None, at_us: int) -> int | None:
+    """Return the venue's time of what we heard at ``at_us``, None if that is in the future: what
+    is told later would be taken for older, and missed bets be looked for where none are."""
+    return None if told_us is None or told_us > at_us + _CLOCKS_DIFFER_US else told_us

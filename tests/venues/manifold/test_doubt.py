@@ -197,6 +197,18 @@ def test_a_bad_row_does_not_take_good_ones_with_it(parser: Parser, wire: Wire) -
     assert [gap.reason for gap in gaps(events)] == ["parse_failure"]
 
 
+def test_what_is_dated_in_the_future_does_not_stop_the_clock(parser: Parser, wire: Wire) -> None:
+    """All that came later would count as older, and missed bets be asked for from 2096 on."""
+    far = 4_000_000_000_000
+    rejected = play(parser, [wire.bets(bet("b1", 0.5, 0.6) | {"createdTime": far})])
+    assert (figures(rejected)["rejected value"], ticks(rejected)) == (1, [])
+    assert parser.bets_missing_since("m") == START_US + 1000  # when the stream was last heard
+    (tick,) = ticks(play(parser, [wire.patch(id="m", prob=0.6, lastBetTime=far)]))
+    assert tick.source_ts is None
+    assert len(ticks(play(parser, [wire.bets(bet("b2", 0.6, 0.7))]))) == 2
+    assert price_of(parser) == (70_000_000, True)
+
+
 async def test_a_price_that_moved_just_before_the_reading_is_read_again(
     parser: Parser, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
