@@ -12,7 +12,8 @@ from connectors.kalshi.sequence import BOOKS, TRADES, slot_of
 
 LIFECYCLE_SLOT = "ws-0"
 """The lifecycle channel can't be filtered, so one socket follows it for all."""
-_FILTERED = (BOOKS, TRADES, "ticker")
+_FILTERED = (TRADES, BOOKS, "ticker")
+"""Trades first: a market's gap ends with its snapshot, and no trade may fall between the two."""
 _FLAGS: dict[str, dict[str, bool]] = {
     # Its default will flip (PROTOCOL 3.5): without it a NO price can't be told from a YES price.
     BOOKS: {"use_yes_price": False},

@@ -291,17 +291,17 @@ def test_commands_always_say_which_prices_they_want() -> None:
     commands = Commands(500, lambda connection, channel: sids.get(channel))
     said = [json.loads(text) for text in commands.opened("ws-0/1", ["A", "B"])]
     assert [command["params"]["channels"] for command in said] == [
-        ["orderbook_delta"], ["trade"], ["ticker"], ["market_lifecycle_v2"],
+        ["trade"], ["orderbook_delta"], ["ticker"], ["market_lifecycle_v2"],
     ]  # fmt: skip
-    assert said[0]["params"]["use_yes_price"] is False
-    assert said[0]["params"]["market_tickers"] == ["A", "B"]
+    assert said[1]["params"]["use_yes_price"] is False
+    assert said[1]["params"]["market_tickers"] == ["A", "B"]
     assert said[2]["params"]["send_initial_snapshot"] is True
     assert "market_tickers" not in said[3]["params"]
     # The lifecycle channel can't be filtered: one socket follows it.
     assert len(commands.opened("ws-1/1", ["A"])) == 3
     changes = [json.loads(text) for text in commands.changed("ws-0/1", ["C"], ["A"])]
     assert [change["cmd"] for change in changes] == ["subscribe"] * 3 + ["update_subscription"] * 3
-    assert [change["params"].get("sids") for change in changes[3:]] == [[1], [2], [3]]
+    assert [change["params"].get("sids") for change in changes[3:]] == [[2], [1], [3]]
     assert changes[3]["params"]["action"] == "delete_markets"
     (asked,) = [json.loads(text) for text in commands.get_snapshot("ws-0/1", ["A"])]
     assert asked["params"] == {"sids": [1], "market_tickers": ["A"], "action": "get_snapshot"}
