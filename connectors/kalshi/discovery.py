@@ -205,7 +205,7 @@ class Filter:
         if self.tickers:
             return market.market_id in self.tickers
         if (self.events or self.series) and not (
-            market.event_id in self.events or series_of(market) in self.series
+            market.event_id in self.events or not self.series.isdisjoint(series_of(market))
         ):
             return False
         return (market.volume or Decimal(0)) >= self.minimum_volume
@@ -257,9 +257,11 @@ def unended(
     return [market.market_id for market in found]
 
 
-def series_of(market: Market) -> str:
-    """Return the series: tickers read SERIES-EVENT-OUTCOME, though the last part may lack."""
-    return (market.event_id or market.market_id).partition("-")[0]
+def series_of(market: Market) -> list[str]:
+    """Return the series that the market may be of, every one that its event's ticker begins with:
+    tickers read SERIES-EVENT-OUTCOME, but a series may have a dash itself (KXMLBWINS-BOS)."""
+    parts = (market.event_id or market.market_id).split("-")
+    return ["-".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
 def choose(
