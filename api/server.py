@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.app import create_app
 from api.feed import Feed
@@ -22,6 +23,19 @@ MAX_CONNECTIONS = 2000
 DEAD_PEER_MS = 60_000
 """How long sent data may stay unacknowledged before the kernel ends a connection: the bound on
 clients that stop reading without going away."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Uvicorn's, which says nothing, and waits for good, after a request line or header of more
+    than 8 KB. The refusal is there, only unsent."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what a client sent."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -54,7 +68,7 @@ def build(settings: ApiSettings) -> Server:
         http="h11",
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         limit_concurrency=MAX_CONNECTIONS + settings.api_ws_clients,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_max_size=settings.api_ws_message_bytes,
         ws_per_message_deflate=False,
         server_header=False,

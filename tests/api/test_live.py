@@ -249,6 +249,16 @@ async def test_a_bad_url_and_a_message_that_is_too_big(live: Api) -> None:
         assert (await ws.receive(timeout=SECONDS)).data == 1009
 
 
+async def test_a_url_that_is_too_long_is_answered(live: Api) -> None:
+    query = "?" + "&".join(f"market={at:066x}" for at in range(200))
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await asyncio.wait_for(live.socket(query), SECONDS)
+    assert refused.value.status == 414
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await asyncio.wait_for(live.socket(headers={"X-Long": "x" * 9000}), SECONDS)
+    assert refused.value.status == 431
+
+
 async def test_limits_on_clients_and_subscriptions(live_settings: ApiSettings) -> None:
     strict = live_settings.model_copy(
         update={"api_ws_clients": 2, "api_ws_subscriptions": 3, "api_ws_markets": 4}
