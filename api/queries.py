@@ -213,7 +213,7 @@ def gaps(chosen: GapFilter, after: GapKey | None, rows: int) -> Query:
         f"coalesce(own_to_ts, nullIf(started, {_BEGINNING})) AS ended FROM ({states}) AS states "
         "ASOF LEFT JOIN (SELECT platform AS of_platform, assumeNotNull(to_ts) AS started FROM gaps "
         "WHERE reason = 'startup' AND to_ts IS NOT NULL) AS starts "
-        f"ON platform = of_platform AND coalesce(from_ts, {_BEGINNING}) < started) "
+        "ON platform = of_platform AND coalesce(from_ts, first_ts) < started) "
         f"{outer.where()} ORDER BY first_ts DESC, gap_id DESC LIMIT {{rows:UInt32}}"
     )
     parameters = {**inner.parameters, **outer.parameters, "rows": rows}

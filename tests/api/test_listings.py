@@ -161,6 +161,7 @@ async def test_a_gap_that_nobody_closed_ends_with_the_next_start(api: Api, table
     left_open = make_gap(0, to_ts=None)
     still_open = make_gap(60 * second, to_ts=None)
     other = make_gap(0, platform="manifold", market_id="m1", to_ts=None)
+    unknown = make_gap(1, from_ts=None, to_ts=None)  # published after both starts
     starts = [
         make_gap(
             at * second, market_id=None, connection=f"start/{at}", reason="startup",
@@ -169,12 +170,16 @@ async def test_a_gap_that_nobody_closed_ends_with_the_next_start(api: Api, table
         for at in (50, 30)
     ]  # fmt: skip
     tables.insert("gaps", [left_open, still_open, other, *starts], TOPIC)
+    tables.insert("gaps", [unknown], TOPIC, first=90 * second)
     found = {row["gap_id"]: row["to_ts"] for row in (await api.get(GAPS))["data"]}
     assert found[str(left_open.gap_id)] == isoformat(BASE_US + 30 * second)
     assert found[str(still_open.gap_id)] is None
     assert found[str(other.gap_id)] is None
+    assert found[str(unknown.gap_id)] is None
     still = (await api.get(GAPS, open="true"))["data"]
-    assert {row["gap_id"] for row in still} == {str(still_open.gap_id), str(other.gap_id)}
+    assert {row["gap_id"] for row in still} == {
+        str(gap.gap_id) for gap in (still_open, other, unknown)
+    }
 
 
 async def test_a_walk_over_gaps_sees_each_once(api: Api, tables: Tables) -> None:
