@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from litestar import Litestar, MediaType, Request, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
+from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -67,7 +68,9 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             title="EchoArb API",
             version=package_version(),
             description=DESCRIPTION,
-            path="/schema",
+            openapi_router=Router(
+                "/schema", route_handlers=[], after_request=_no_page_of_litestars
+            ),
             render_plugins=[JsonRenderPlugin()],
         ),
         logging_config=None,
@@ -75,6 +78,13 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
     )
     app.asgi_handler = Edge(app.asgi_handler, settings.api_max_body_bytes)
     return app
+
+
+async def _no_page_of_litestars(response: Response) -> Response:  # type: ignore[type-arg]
+    """Refuse unknown paths below /schema as all others are, not with an HTML page."""
+    if response.status_code == 404:
+        raise NotFoundException
+    return response
 
 
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False)

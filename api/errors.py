@@ -49,6 +49,13 @@ class NotReady(HTTPException):
         self.dependencies = dependencies
 
 
+def problem_spec(description: str) -> ResponseSpec:
+    """Return an error answer for the OpenAPI document."""
+    return ResponseSpec(
+        Problem, generate_examples=False, description=description, media_type=MEDIA_TYPE
+    )
+
+
 def answers(page: type[Any] | None = None) -> dict[int, ResponseSpec]:
     """Return what a route may answer, for the OpenAPI document; ``page`` is the shape of 200."""
     problems = {
@@ -56,12 +63,7 @@ def answers(page: type[Any] | None = None) -> dict[int, ResponseSpec]:
         422: "The query goes over a limit and has to be narrowed",
         503: "A dependency is away; try again",
     }
-    found = {
-        status: ResponseSpec(
-            Problem, generate_examples=False, description=text, media_type=MEDIA_TYPE
-        )
-        for status, text in problems.items()
-    }
+    found = {status: problem_spec(text) for status, text in problems.items()}
     if page is not None:
         found[200] = ResponseSpec(page, generate_examples=False, description="A page")
     return found

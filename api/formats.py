@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
@@ -28,13 +29,75 @@ MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _JSON = msgspec.json.Encoder()
+
+
+def best_form(accept: str) -> Format | None:
+    """Return the form that an Accept header likes best; None if it refuses every one.
+
+    The most specific range that covers a form says how much it is liked, 0 being not at all
+    (RFC 9110, 12.5.1). Between equals the one that is named wins, then the first of ours.
+    """
+    liked: dict[str, float] = {}
+    for item in accept.lower().split(","):
+        media_range, *parameters = (part.strip() for part in item.split(";"))
+        given = [text[2:] for text in parameters if text.startswith("q=")]
+        liked[media_range] = float(given[0]) if given and _QUALITY.fullmatch(given[0]) else 1.0
+
+    def liking(form: Format) -> tuple[float, int]:
+        media_type = MEDIA_TYPES[form]
+        ranges = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
+        return next(((liked[ranges[at]], at) for at in (2, 1, 0) if ranges[at] in liked), (0.0, 0))
+
+    best = max(MEDIA_TYPES, key=liking)
+    return best if liking(best)[0] > 0 else None
 
 
 def decimal_text(value: Decimal) -> str:
     """Return the exact value, such as ``0.42``: no exponent, no trailing zeros."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def valid(table: pa.Table) -> pa.Table:
+    """Return the table with U+FFFD for bytes that are no UTF-8.
+
+    The sink and ClickHouse take a text's bytes as they are; one bad record must not spoil the page.
+    """
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid:
+        return pa.table({name: _valid_column(table.column(name)) for name in table.column_names})
+    return table
+
+
+def _valid_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    kind = _of_bytes(column.type)
+    return (
+        column
+        if kind == column.type
+        else pa.array(_text(column.cast(kind).to_pylist()), column.type)
+    )
+
+
+def _of_bytes(kind: pa.DataType) -> pa.DataType:
+    """Return the type with bytes in the place of texts, at any depth."""
+    if pa.types.is_string(kind):
+        return pa.binary()
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_of_bytes(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_of_bytes(field.type)) for field in kind])
+    return kind
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return {name: _text(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def readable(column: pa.ChunkedArray) -> list[Any]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from api.formats import valid
 from api.metrics import QUERY_SECONDS
 from api.queries import Query
 from api.settings import ApiSettings
@@ -62,9 +63,10 @@ class Store:
         try:
             async with asyncio.timeout(deadline), self._running:
                 client = await self._connected()
-                return await client.query_arrow(
+                table = await client.query_arrow(
                     query.sql, parameters=query.parameters, settings=self._limits, use_strings=True
                 )
+            return await asyncio.to_thread(valid, table)
         except (ClickHouseError, aiohttp.ClientError, OSError, pa.ArrowException) as error:
             raise _meaning(error) from error
         finally:

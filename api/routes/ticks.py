@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Schema
 from litestar.params import Parameter
 
 from api import cursor as cursors
 from api import formats
-from api.errors import NotAcceptable, answers
+from api.errors import NotAcceptable, answers, problem_spec
 from api.formats import MEDIA_TYPES, Format
 from api.models import TickPage
 from api.pages import read_ticks
@@ -33,12 +35,24 @@ Chosen = Annotated[
 ]
 
 
+@dataclass
+class TicksOperation(Operation):
+    """The route in the OpenAPI document, where Litestar allows an answer one form only."""
+
+    def __post_init__(self) -> None:
+        """Add the forms other than JSON."""
+        found: Any = (self.responses or {})["200"]
+        text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+        found.content |= {MEDIA_TYPES["csv"]: text, MEDIA_TYPES["arrow"]: OpenAPIMediaType()}
+
+
 @get(
     "/api/v1/ticks",
     summary="Stored ticks",
     description="Ticks by ingest time, each stored record once. JSON, CSV, or an Arrow stream. "
     "The Link header names the next page in every form.",
-    responses=answers(TickPage),
+    responses={**answers(TickPage), 406: problem_spec("The Accept header takes no form of ours")},
+    operation_class=TicksOperation,
     tags=["history"],
 )
 async def ticks(
@@ -84,11 +98,10 @@ def _content(form: Format, table: Any, next_cursor: str | None) -> bytes:
 
 
 def _accepted(request: AnyRequest) -> Format:
-    best = request.accept.best_match(list(MEDIA_TYPES.values()))
-    for form, media_type in MEDIA_TYPES.items():
-        if media_type == best:
-            return form
-    raise NotAcceptable(f"answers come as {', '.join(MEDIA_TYPES.values())}")
+    form = formats.best_form(",".join(request.headers.getall("accept", ["*/*"])))
+    if form is None:
+        raise NotAcceptable(f"answers come as {', '.join(MEDIA_TYPES.values())}")
+    return form
 
 
 def _next_path(request: AnyRequest, next_cursor: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from api.cursor import GapKey, encode
+from api.formats import MEDIA_TYPES
 from api.settings import ApiSettings
 from schemas.errors import EchoArbError
 from tests.api.support import BASE_US, TOPIC, Api, Tables, make_tick, running
@@ -83,7 +84,12 @@ async def test_hostile_text_is_only_ever_a_value(api: Api, tables: Tables) -> No
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nope", 404), ("GET", "/api/v1/ticks/1", 404), ("POST", TICKS, 405)],
+    [
+        ("GET", "/nope", 404),
+        ("GET", "/schema/nope", 404),
+        ("GET", "/api/v1/ticks/1", 404),
+        ("POST", TICKS, 405),
+    ],
 )
 async def test_what_is_not_served(api: Api, method: str, path: str, status: int) -> None:
     async with api.http.request(method, api.url + path) as answer:
@@ -165,7 +171,8 @@ async def test_the_documents_describe_every_route_and_load_nothing(api: Api) -> 
         *("platform", "market", "outcome", "kind", "since", "until"),
         *("order", "limit", "cursor", "format"),
     }
-    assert set(ticks["responses"]) == {"200", "400", "422", "503"}
+    assert set(ticks["responses"]) == {"200", "400", "406", "422", "503"}
+    assert set(ticks["responses"]["200"]["content"]) == set(MEDIA_TYPES.values())
     async with api.http.get(api.url + "/docs") as answer:
         assert answer.content_type == "text/html"
         page = await answer.text()

@@ -220,3 +220,25 @@ async def test_the_largest_page_is_whole(api: Api, tables: Tables) -> None:
     rest = await api.get(PATH, limit=10_000, cursor=page["next_cursor"])
     assert len(rest["data"]) == 1
     assert rest["next_cursor"] is None
+
+
+async def test_text_that_is_no_utf8_does_not_spoil_the_page(api: Api, tables: Tables) -> None:
+    """The sink doesn't decode: ClickHouse stores the bytes that a producer called text."""
+    tables.insert("ticks", [make_tick(0)], TOPIC)
+    tables.client.command(
+        "INSERT INTO ticks (ingest_ts, platform, market_id, outcome_id, outcome, kind, topic_id, "
+        "kafka_offset) SELECT ingest_ts, platform, market_id, outcome_id, unhex('ff41'), kind, "
+        "topic_id, 1 FROM ticks"
+    )
+    tables.client.command(
+        "INSERT INTO markets (platform, market_id, title, outcomes) "
+        "VALUES ('kalshi', 'KXA-26', 'Rain?', [('KXA-26', unhex('ff41'))])"
+    )
+    page = await api.get(PATH)
+    assert [row["outcome"] for row in page["data"]] == ["\ufffdA", "yes"]
+    async with api.http.get(api.url + PATH, params={"format": "arrow"}) as answer:
+        table = pa.ipc.open_stream(await answer.read()).read_all()
+    table.validate(full=True)
+    assert table.column("outcome").to_pylist() == ["\ufffdA", "yes"]
+    [market] = (await api.get("/api/v1/markets"))["data"]
+    assert market["outcomes"] == [{"outcome_id": "KXA-26", "outcome": "\ufffdA"}]
