@@ -16,6 +16,9 @@ from api.messages import BadMessage, Subscribe, data_message, message
 from api.metrics import WS_CLIENTS, WS_MESSAGES, WS_SUBSCRIPTIONS
 from api.settings import ApiSettings
 
+MAX_QUEUE_CHARACTERS = 16_000_000
+"""What waits for one client at most, however few messages it is in: a message may echo one of the
+client's own, and the client need not read."""
 Place = tuple[str | None, str | None]
 """Platform and market, None being any."""
 
@@ -26,6 +29,7 @@ class Client:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._queue: deque[str] = deque()
+        self._characters = 0
         self._filled = asyncio.Event()
         self.slow = asyncio.Event()
         """Set when the queue was full: the client has to go."""
@@ -36,17 +40,17 @@ class Client:
     def put(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Queue a message other than a tick or gap."""
         if self._room(kind):
-            self._queue.append(message(kind, self.seq, fields))
+            self._append(message(kind, self.seq, fields))
 
     def put_data(self, kind: str, data: str) -> None:
         """Queue a tick or gap, given as JSON text."""
         if self._room(kind):
-            self._queue.append(data_message(kind, self.seq, data))
+            self._append(data_message(kind, self.seq, data))
 
     def _room(self, kind: str) -> bool:
         if self.slow.is_set():
             return False
-        if len(self._queue) >= self._limit:
+        if len(self._queue) >= self._limit or self._characters > MAX_QUEUE_CHARACTERS:
             self.slow.set()
             return False
         self.seq += 1
@@ -54,17 +58,24 @@ class Client:
         WS_MESSAGES.labels(kind).inc()
         return True
 
+    def _append(self, text: str) -> None:
+        self._queue.append(text)
+        self._characters += len(text)
+
     async def take(self) -> str:
         """Return the next message, waiting for one."""
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
-        return self._queue.popleft()
+        text = self._queue.popleft()
+        self._characters -= len(text)
+        return text
 
     def abandon(self) -> int:
         """Empty the queue and return how many messages were not sent."""
         unsent = len(self._queue)
         self._queue.clear()
+        self._characters = 0
         return unsent
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from api import cursor, queries
 from api.cursor import GapKey, InvalidCursor, MarketKey, TickKey
-from api.formats import decimal_text
+from api.formats import Format, best_form, decimal_text
 from api.hub import Hub
 from api.messages import BadMessage, Subscribe, from_query, parse
 from api.settings import ApiSettings
@@ -99,6 +99,48 @@ def test_decimal_text_is_exact_and_plain(value: Decimal) -> None:
     text = decimal_text(value)
     assert Decimal(text) == value
     assert re.fullmatch(r"-?\d+(\.\d*[1-9])?", text)
+
+
+ACCEPTED: list[tuple[str, Format | None]] = [
+    ("*/*", "json"),
+    ("text/html, */*;q=0.1", "json"),
+    ("TEXT/CSV", "csv"),
+    ("text/*", "csv"),
+    ("application/*", "json"),
+    ("application/json; charset=utf-8", "json"),
+    ("*/*, text/csv", "csv"),
+    ("application/json;q=0.1, text/csv;q=0.9", "csv"),
+    ("application/json;q=0", None),
+    ("*/*, application/json;q=0", "csv"),
+    ("text/csv; q=1e400", "csv"),
+    ("text/csv;q=nan", "csv"),
+    ("image/png", None),
+    (",;;=", None),
+]
+
+
+@pytest.mark.parametrize(("accept", "form"), ACCEPTED)
+def test_the_form_is_the_one_an_accept_header_likes_best(accept: str, form: Format | None) -> None:
+    assert best_form(accept) == form
+
+
+@given(st.text(alphabet="acjnopstvx/*;,q=.01e9 "))
+def test_any_accept_header_is_understood(accept: str) -> None:
+    best_form(accept)
+
+
+async def test_what_waits_for_a_client_is_bounded_in_size_too() -> None:
+    hub = Hub(ApiSettings(_env_file=None))
+    client = hub.join()
+    for _ in range(1000):
+        client.put("subscribed", {"market": ["m" * 65_000]})
+    assert client.slow.is_set()
+    assert client.abandon() < 300
+    other = hub.join()
+    for _ in range(1000):  # one that reads may be sent any amount
+        other.put("subscribed", {"market": ["m" * 65_000]})
+        await other.take()
+    assert not other.slow.is_set()
 
 
 @given(st.text())
