@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.codec import parsed_schema
 from schemas.errors import Poison
-from schemas.topics import DEADLETTERS, GAPS, MARKETS, TICKS
+from schemas.topics import ALERTS, DEADLETTERS, GAPS, LATENCY, MARKETS, SPREADS, TICKS
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ TABLES = (
     Table("ticks", "tick", tuple(topic.name for topic in TICKS)),
     Table("gaps", "gap", (GAPS.name,)),
     Table("markets", "market", (MARKETS.name,)),
+    Table("latency", "latency", (LATENCY.name,)),
+    Table("spreads", "spread", (SPREADS.name,)),
+    Table("alerts", "alert", (ALERTS.name,)),
     Table(
         "dead_letters",
         "deadletter",

@@ -12,21 +12,34 @@ from typing import Any
 
 import fastavro
 
+from schemas.alert import Alert
 from schemas.deadletter import DeadLetter
 from schemas.errors import Poison
 from schemas.framing import HEADER_SIZE, schema_id_of
 from schemas.gap import Gap
+from schemas.latency import Latency, LatencyBucket
 from schemas.market import Market, Outcome
+from schemas.spread import Spread, SpreadEdge, SpreadLeg
 from schemas.tick import Tick
 
-Record = Tick | Gap | Market | DeadLetter
+Record = Tick | Gap | Market | DeadLetter | Latency | Spread | Alert
 RECORDS: dict[str, type[Any]] = {
     "tick": Tick,
     "gap": Gap,
     "market": Market,
     "deadletter": DeadLetter,
+    "latency": Latency,
+    "spread": Spread,
+    "alert": Alert,
 }
 """Record class by schema name (the .avsc file's stem)."""
+_PARTS: dict[tuple[str, str], type[Any]] = {
+    ("market", "outcomes"): Outcome,
+    ("latency", "buckets"): LatencyBucket,
+    ("spread", "legs"): SpreadLeg,
+    ("spread", "edges"): SpreadEdge,
+}
+"""Class of the records in an array, by schema and field name."""
 
 SCALE = 8
 _LIMIT = 10**18  # decimal(18, 8): at most 18 digits in all
@@ -69,10 +82,6 @@ def _decimal_bytes(value: Decimal) -> bytes:
     return number.to_bytes((number + (number < 0)).bit_length() // 8 + 1, "big", signed=True)
 
 
-def _plain_outcomes(outcomes: tuple[Outcome, ...]) -> list[dict[str, str]]:
-    return [{"outcome_id": item.outcome_id, "outcome": item.outcome} for item in outcomes]
-
-
 def _writer_of(avro_type: Any) -> Callable[[Any], Any] | None:
     """Return what turns a field's value into what fastavro takes; None if it is that already."""
     if isinstance(avro_type, list):
@@ -81,14 +90,29 @@ def _writer_of(avro_type: Any) -> Callable[[Any], Any] | None:
         if avro_type.get("logicalType") == "decimal":
             return _decimal_bytes
         if avro_type["type"] == "array":
-            return _plain_outcomes
+            writers = _writers_of(avro_type["items"]["fields"])
+            return lambda items: [_plain(item, writers) for item in items]
     return None
 
 
+_Writers = tuple[tuple[str, Callable[[Any], Any] | None], ...]
+
+
+def _writers_of(fields: list[dict[str, Any]]) -> _Writers:
+    return tuple((field["name"], _writer_of(field["type"])) for field in fields)
+
+
 @cache
-def _writers(name: str) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
-    schema = json.loads(schema_text(name))
-    return tuple((field["name"], _writer_of(field["type"])) for field in schema["fields"])
+def _writers(name: str) -> _Writers:
+    return _writers_of(json.loads(schema_text(name))["fields"])
+
+
+def _plain(record: Any, writers: _Writers) -> dict[str, Any]:
+    values = {}
+    for field, write in writers:
+        value = getattr(record, field)
+        values[field] = write(value) if write is not None and value is not None else value
+    return values
 
 
 def encode(record: Record) -> bytes:
@@ -98,10 +122,7 @@ def encode(record: Record) -> bytes:
     an emit_ts that was never set).
     """
     name = type(record).__name__.lower()
-    values = {}
-    for field, write in _writers(name):
-        value = getattr(record, field)
-        values[field] = write(value) if write is not None and value is not None else value
+    values = _plain(record, _writers(name))
     buffer = io.BytesIO()
     try:
         fastavro.schemaless_writer(buffer, parsed_schema(name), values)
@@ -115,14 +136,22 @@ def _micros(moment: Any) -> int:
     return int(whole.timestamp()) * 1_000_000 + int(moment.microsecond)
 
 
+def _restored(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    for field, part in _PARTS.items():
+        if field[0] == name:
+            items = values[field[1]]
+            values[field[1]] = tuple(
+                part(**{key: _restore(value) for key, value in item.items()}) for item in items
+            )
+    return {key: _restore(value) for key, value in values.items()}
+
+
 def _restore(value: Any) -> Any:
     if hasattr(value, "tzinfo"):
         return _micros(value)
     if isinstance(value, Decimal) and value.adjusted() >= 18 - SCALE:
         # fastavro rounds a longer one to 18 digits and says nothing
         raise Poison("value", f"a decimal of magnitude 1e{value.adjusted()} does not fit (18, 8)")
-    if isinstance(value, list):
-        return tuple(Outcome(**item) for item in value)
     return value
 
 
@@ -143,7 +172,7 @@ def decode(name: str, datum: bytes, writer_schema: Any = None) -> Record:
         raise Poison("truncated", f"not a {name}: {type(error).__name__}") from error
     if buffer.tell() != len(datum):
         raise Poison("trailing", f"{len(datum) - buffer.tell()} bytes after a {name}")
-    record: Record = RECORDS[name](**{key: _restore(value) for key, value in values.items()})
+    record: Record = RECORDS[name](**_restored(name, values))
     return record
 
 

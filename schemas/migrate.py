@@ -40,6 +40,10 @@ class RetentionSettings(Settings):
 
     retention_ticks_days: int = Field(30, ge=1, description="Days that ticks are kept")
     retention_gaps_days: int = Field(90, ge=1, description="Days that gaps are kept")
+    retention_latency_days: int = Field(90, ge=1, description="Days that latencies are kept")
+    retention_spreads_days: int = Field(90, ge=1, description="Days that spreads are kept")
+    retention_alerts_days: int = Field(90, ge=1, description="Days that alerts are kept")
+    retention_candles_days: int = Field(730, ge=1, description="Days that minute candles are kept")
     retention_dead_letters_days: int = Field(
         90, ge=1, description="Days that dead letters are kept"
     )
@@ -49,6 +53,10 @@ class RetentionSettings(Settings):
         return {
             "ticks": self.retention_ticks_days,
             "gaps": self.retention_gaps_days,
+            "latency": self.retention_latency_days,
+            "spreads": self.retention_spreads_days,
+            "alerts": self.retention_alerts_days,
+            "candles": self.retention_candles_days,
             "dead_letters": self.retention_dead_letters_days,
         }
 

@@ -44,10 +44,15 @@ def ticks_topic(platform: str) -> str:
 MARKETS = Topic("markets", "market", "platform:market_id", 3, -1, compacted=True)
 GAPS = Topic("gaps", "gap", "platform:market_id, * for all", 3, 90 * DAY_MS)
 DEADLETTERS = Topic("deadletters", "deadletter", "source topic", 1, 90 * DAY_MS)
+LATENCY = Topic("latency", "latency", "platform:stage", 3, 30 * DAY_MS)
+SPREADS = Topic("spreads", "spread", "pair_id", 3, 90 * DAY_MS)
+ALERTS = Topic("alerts", "alert", "rule:subject", 3, 90 * DAY_MS)
 TICKS = tuple(
     Topic(ticks_topic(platform), "tick", "market_id", TICK_PARTITIONS, 7 * DAY_MS)
     for platform in PLATFORMS
 )
 
-TOPICS: dict[str, Topic] = {topic.name: topic for topic in (*TICKS, MARKETS, GAPS, DEADLETTERS)}
+TOPICS: dict[str, Topic] = {
+    topic.name: topic for topic in (*TICKS, MARKETS, GAPS, LATENCY, SPREADS, ALERTS, DEADLETTERS)
+}
 """Every topic by name."""

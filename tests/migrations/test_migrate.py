@@ -15,8 +15,14 @@ from schemas.codec import RECORDS, parsed_schema
 from schemas.errors import ConfigurationError, Fatal, Transient
 from schemas.migrate import Migration, RetentionSettings, load, migrate, pending
 
-TABLE_OF = {"tick": "ticks", "gap": "gaps", "market": "markets", "deadletter": "dead_letters"}
-DAYS = {"ticks": 30, "gaps": 90, "dead_letters": 90}
+TABLE_OF = {
+    **{"tick": "ticks", "gap": "gaps", "market": "markets", "deadletter": "dead_letters"},
+    **{"latency": "latency", "spread": "spreads", "alert": "alerts"},
+}
+DAYS = {
+    **{"ticks": 30, "gaps": 90, "latency": 90, "spreads": 90, "alerts": 90},
+    **{"candles": 730, "dead_letters": 90},
+}
 
 
 @pytest.fixture
@@ -119,7 +125,7 @@ def test_every_written_table_forgets_repeated_blocks(client: Any, database: str)
         f"SELECT name, engine_full FROM system.tables WHERE database = '{database}' "
         "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
     ).result_rows
-    assert {name for name, _ in engines} == {"ticks", "gaps", "markets", "dead_letters", "latest"}
+    assert {name for name, _ in engines} == {*TABLE_OF.values(), "latest", "candles"}
     assert all("non_replicated_deduplication_window = 1000" in engine for _, engine in engines)
 
 

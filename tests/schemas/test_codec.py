@@ -14,13 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import RECORDS, decode, decode_framed, encode, parsed_schema, scaled
+from schemas.alert import SEVERITIES, Alert
+from schemas.codec import RECORDS, Record, decode, decode_framed, encode, parsed_schema, scaled
 from schemas.deadletter import DeadLetter
 from schemas.errors import Poison
 from schemas.framing import HEADER_SIZE, frame, schema_id_of
 from schemas.gap import Gap
 from schemas.identity import event_id
+from schemas.latency import STAGES, Latency, LatencyBucket
 from schemas.market import Market, Outcome
+from schemas.spread import Spread, SpreadEdge, SpreadLeg
 from schemas.tick import Tick
 
 money = st.decimals(
@@ -105,8 +108,88 @@ letters = st.builds(
 )
 
 
-@given(st.one_of(ticks, gaps, markets, letters))
-def test_a_record_survives_the_round_trip_exactly(record: Tick | Gap | Market | DeadLetter) -> None:
+counts = st.integers(0, 2**62)
+latencies = st.builds(
+    Latency,
+    slot_ts=moments,
+    platform=texts,
+    stage=st.sampled_from(STAGES),
+    part=texts,
+    version=counts,
+    count=counts,
+    missing=counts,
+    negative=counts,
+    sum_us=st.integers(-(2**62), 2**62),
+    min_us=optional(st.integers(-(2**62), 2**62)),
+    max_us=optional(st.integers(-(2**62), 2**62)),
+    buckets=st.lists(
+        st.builds(LatencyBucket, st.integers(-(2**31), 2**31 - 1), counts), max_size=4
+    ).map(tuple),
+    floor_us=optional(st.integers(-(2**62), 2**62)),
+    emit_ts=moments,
+)
+legs = st.builds(
+    SpreadLeg,
+    platform=texts,
+    probability=optional(money),
+    bid=optional(money),
+    bid_size=optional(money),
+    ask=optional(money),
+    ask_size=optional(money),
+    quote_ts=optional(moments),
+    unusable=optional(texts),
+)
+edges = st.builds(
+    SpreadEdge,
+    buy=texts,
+    sell=texts,
+    difference=optional(money),
+    edge=optional(money),
+    fee_buy=optional(money),
+    fee_sell=optional(money),
+    size=optional(money),
+    play_money=st.booleans(),
+)
+spreads = st.builds(
+    Spread,
+    ts=moments,
+    pair_id=texts,
+    description=texts,
+    verified=st.booleans(),
+    legs=st.lists(legs, max_size=3).map(tuple),
+    edges=st.lists(edges, max_size=3).map(tuple),
+    max_spread=optional(money),
+    max_spread_pair=optional(texts),
+    best_edge=optional(money),
+    best_edge_pair=optional(texts),
+    completeness=money,
+    threshold=money,
+)
+alerts = st.builds(
+    Alert,
+    alert_id=st.uuids(),
+    ts=moments,
+    rule=texts,
+    subject=texts,
+    state=st.sampled_from(["raised", "acknowledged", "cleared"]),
+    severity=st.sampled_from(SEVERITIES),
+    raised_ts=moments,
+    cleared_ts=optional(moments),
+    platform=optional(texts),
+    market_id=optional(texts),
+    pair_id=optional(texts),
+    value=optional(money),
+    threshold=optional(money),
+    unit=optional(texts),
+    message=texts,
+    detail=optional(texts),
+    acknowledged_by=optional(texts),
+    acknowledged_ts=optional(moments),
+)
+
+
+@given(st.one_of(ticks, gaps, markets, letters, latencies, spreads, alerts))
+def test_a_record_survives_the_round_trip_exactly(record: Record) -> None:
     name = type(record).__name__.lower()
     assert decode(name, encode(record)) == record
 
@@ -137,7 +220,7 @@ def test_the_first_25_bytes_hold_the_three_timestamps(moment: int) -> None:
     assert (long_at(0), long_at(8), long_at(17)) == (moment, moment + 1, moment - 1)
 
 
-@given(st.sampled_from(["tick", "gap", "market", "deadletter"]), st.binary(max_size=200))
+@given(st.sampled_from(sorted(RECORDS)), st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_record_or_poison(name: str, datum: bytes) -> None:
     with contextlib.suppress(Poison):
         assert isinstance(decode(name, datum), RECORDS[name])
