@@ -34,10 +34,14 @@ class Settings(BaseSettings):
     def load(cls, **overrides: Any) -> Self:
         """Return the settings of this process; ``overrides`` (from options) win if not None.
 
-        Raises ConfigurationError naming each wrong variable, without its value.
+        Raises ConfigurationError naming each wrong variable, without its value, or the folder of
+        secrets if there is none.
         """
         chosen = {name: value for name, value in overrides.items() if value is not None}
         secrets = os.environ.get(PREFIX + "SECRETS_DIR")
+        if secrets and not os.path.isdir(secrets):
+            # pydantic would go on without them
+            raise ConfigurationError(f"{PREFIX}SECRETS_DIR: {secrets} is no folder")
         try:
             return cls(**chosen, **({"_secrets_dir": secrets} if secrets else {}))
         except ValidationError as error:
@@ -46,6 +50,10 @@ class Settings(BaseSettings):
                 for item in error.errors(include_input=False, include_url=False)
             ]
             raise ConfigurationError("wrong settings: " + "; ".join(lines)) from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(
+                "wrong settings: .env, or a secret's file, is no UTF-8"
+            ) from None
 
 
 class KafkaSettings(Settings):
