@@ -142,5 +142,6 @@ def in_batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def is_slug(name: str) -> bool:
-    """Whether an entry of the list is a slug: ids are letters and digits only."""
+    """Whether an entry of the list can only be a slug: ids are letters and digits, which a slug
+    of one word is too."""
     return not name.isalnum()

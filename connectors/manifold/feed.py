@@ -132,13 +132,14 @@ class Feed:
 
     async def _visit_list(self) -> None:
         for name in self._list:
-            kind = "slug" if is_slug(name) else "market"
-            try:
-                text = await self._read(kind, f"/{kind}/{name}", [], lambda: "")
-            except Refused as error:
-                log.warning("market not given", market=name, status=error.status)
-                continue
-            self._chosen.update(listed_ids(f"[{text}]"))
+            for kind in ("slug",) if is_slug(name) else ("market", "slug"):
+                try:
+                    text = await self._read(kind, f"/{kind}/{name}", [], lambda: "")
+                except Refused as error:
+                    log.warning("market not given", kind=kind, market=name, status=error.status)
+                    continue
+                self._chosen.update(listed_ids(f"[{text}]"))
+                break
 
     async def _list_open(self) -> None:
         seen: set[str] = set()

@@ -94,10 +94,11 @@ async def test_only_listed_markets_are_followed_by_topics_of_their_own(tmp_path:
     simulator = Simulator(rate=0)
     wanted = [*simulator.maker.contracts.values()]
     listed = tmp_path / "markets.toml"
+    wanted[8].slug = "oneword"
     names = [wanted[0].id, wanted[8].slug, "nobody", "no-such-slug"]
     listed.write_text(f"[manifold]\nmarkets = {names!r}\n")
-    # Ids follow from the seed, so the live simulator has the same ones.
-    async with live("manifold", tmp_path, rate=0, manifold_markets_file=listed) as running:
+    options = {"simulator": simulator, "manifold_markets_file": listed}
+    async with live("manifold", tmp_path, rate=0, **options) as running:
         simulator = maker_of(running)
         chosen = {wanted[0].id, wanted[8].id}
         await running.until(lambda: bool(simulator.clients))
