@@ -124,8 +124,8 @@ class Simulator(SimulatedVenue):
     def _ack(self, client: Client, text: str) -> dict[str, Any]:
         refused = {"type": "ack", "success": False}
         try:
-            message = json.loads(text)
-        except ValueError:
+            message = json.loads(text, parse_constant=_no_json)
+        except (ValueError, RecursionError):
             return refused | {"error": "Message was not valid UTF-8 encoded JSON."}
         if not _fits(message):
             return refused | {"error": "Error parsing message."}
@@ -170,11 +170,15 @@ class Simulator(SimulatedVenue):
         return rest.answer(lambda: rest.market(self.maker, request.match_info["id"]).probs())
 
 
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is Python's, not JSON")
+
+
 def _fits(message: Any) -> bool:
     if not isinstance(message, dict):
         return False
     txid, kind = message.get("txid"), message.get("type")
-    if not isinstance(txid, int | float) or isinstance(txid, bool):
+    if not isinstance(txid, int | float) or isinstance(txid, bool) or not abs(txid) < 2**1023:
         return False
     if kind in ("subscribe", "unsubscribe"):
         topics = message.get("topics")

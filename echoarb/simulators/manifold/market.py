@@ -17,7 +17,14 @@ from echoarb.simulators.manifold.bets import (
     order_in_the_way,
     redemption_pair,
 )
-from echoarb.simulators.manifold.contracts import MONTH_MS, UNIT_POOL, Answer, Contract, Pool
+from echoarb.simulators.manifold.contracts import (
+    CREATOR,
+    MONTH_MS,
+    UNIT_POOL,
+    Answer,
+    Contract,
+    Pool,
+)
 from echoarb.simulators.market import QUESTIONS, belief
 
 Broadcast = tuple[tuple[str, ...], Row]
@@ -25,6 +32,7 @@ Broadcast = tuple[tuple[str, ...], Row]
 
 MOST_BETS = 20_000
 MOST_NEW_MARKETS = 10
+MOST_RESOLVED = 100
 MOST_ORDERS = 5
 SEVERAL = (
     ("first-of-four", "Which of these happens first?", (0, 1, 2, 3), True),
@@ -43,6 +51,8 @@ class MarketMaker:
     contracts: dict[str, Contract] = field(default_factory=dict)
     bets: deque[Row] = field(default_factory=lambda: deque(maxlen=MOST_BETS))
     _made: list[str] = field(default_factory=list)
+    _resolved: deque[str] = field(default_factory=deque)
+    _number: int = 0
     _ids: random.Random = field(default_factory=random.Random)
     """Not seeded: a venue that starts anew does not give its old bets' ids to new ones."""
 
@@ -62,6 +72,7 @@ class MarketMaker:
                 )
                 for each, value in zip(questions, values, strict=True)
             ]
+        self._number = len(self.contracts) - 1
 
     def act(self, now_ms: int) -> list[Broadcast]:
         """Let one thing happen."""
@@ -127,11 +138,16 @@ class MarketMaker:
             contract.pool = contract.pool.after(outcome, 5.0)[0]
 
     def create(self, now_ms: int) -> list[Broadcast]:
-        """Somebody opens a market; the oldest opened so is resolved when there are many."""
+        """Somebody opens a market; the oldest opened so is resolved when there are many, and
+        forgotten some time later."""
         sent: list[Broadcast] = []
         if len(self._made) >= MOST_NEW_MARKETS:
-            sent += self.resolve(self.contracts[self._made.pop(0)], now_ms)
-        number = len(self.contracts)
+            oldest = self.contracts[self._made.pop(0)]
+            sent += self.resolve(oldest, now_ms) if oldest.resolution is None else []
+            self._resolved.append(oldest.id)
+        if len(self._resolved) > MOST_RESOLVED:
+            del self.contracts[self._resolved.popleft()]
+        number = self._number = self._number + 1
         contract = self._add(
             f"synthetic-{number}", f"Synthetic question {number}?", [number], now_ms
         )
@@ -152,6 +168,7 @@ class MarketMaker:
             "resolutionTime": now_ms,
             "resolutionProbability": contract.pool.probability,
             "closeTime": now_ms,
+            "resolverId": CREATOR,
             "prob": contract.stored_probability,
             "lastUpdatedTime": now_ms,
             "subsidyPool": 0,

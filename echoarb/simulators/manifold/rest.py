@@ -20,6 +20,7 @@ _MANY = ("contractId", "ids", "ids[]")
 MARKETS_LIMIT = 1_000
 BETS_LIMIT = 10_000
 PROBS_LIMIT = 100
+_MOST_DIGITS = 100
 
 
 class Bad(Exception):
@@ -84,13 +85,19 @@ def at_most(limit: int) -> Rule:
     """Accept whole numbers from 0 to ``limit``."""
 
     def rule(value: str) -> str | None:
-        if not value.isdecimal():
+        if not (value.isascii() and value.isdecimal()):
             return "Expected number, received nan"
-        return f"Number must be less than or equal to {limit}" if int(value) > limit else None
+        too_large = len(value) > _MOST_DIGITS or int(value) > limit
+        return f"Number must be less than or equal to {limit}" if too_large else None
 
     return rule
 
 
+_WITHOUT_STATUS = (
+    *("all", "news", "uncertain"),
+    *("closing-day", "closing-week", "closing-month", "closing-90-days"),
+)
+"""Filters of the search that this venue accepts and that leave nothing out here."""
 _FLAG = one_of("true", "false")
 _NUMBER = at_most(10**16)
 
@@ -104,7 +111,7 @@ MARKETS_RULES: dict[str, Rule] = {
 }
 SEARCH_RULES: dict[str, Rule] = {
     "term": any_text,
-    "filter": one_of("all", "open", "closed", "resolved", "news", "uncertain"),
+    "filter": one_of(*_WITHOUT_STATUS, "open", "closed", "resolved"),
     "sort": one_of("score", "newest", "most-popular", "liquidity", "last-updated", "close-date"),
     "contractType": one_of("ALL", "BINARY", "MULTIPLE_CHOICE", "PSEUDO_NUMERIC", "STONK", "NUMBER"),
     "topicSlug": any_text,
@@ -156,7 +163,7 @@ def search(maker: MarketMaker, query: MultiMapping[str], now_ms: int) -> list[Ro
     found = [
         each
         for each in maker.contracts.values()
-        if status in (each.status(now_ms), "all", "news", "uncertain")
+        if status in (each.status(now_ms), *_WITHOUT_STATUS)
         and term in each.question.lower()
         and (kind == "ALL" or kind == ("MULTIPLE_CHOICE" if each.answers else "BINARY"))
         and (before is None or each.created_ms < int(before))

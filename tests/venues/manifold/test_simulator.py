@@ -88,6 +88,30 @@ async def test_acks_are_the_recorded_ones(venues: Path, session: aiohttp.ClientS
         assert [await socket.receive_json(timeout=5) for _ in asked] == answered
 
 
+async def test_what_only_python_reads_is_refused(session: aiohttp.ClientSession) -> None:
+    no_json = "Message was not valid UTF-8 encoded JSON."
+    sent = ['{"type":"ping","txid":NaN}', "[" * 100_000, '{"type":"ping","txid":1e999}']
+    async with session.ws_connect("/ws") as socket:
+        for text in sent:
+            await socket.send_str(text)
+        said = [await socket.receive_json(timeout=5) for _ in sent]
+    assert [each["error"] for each in said] == [no_json, no_json, "Error parsing message."]
+    for value in ("9" * 5000, "\N{ARABIC-INDIC DIGIT THREE}"):
+        assert (await get(session, f"/v0/markets?limit={value}"))[0] == 400
+    assert (await get(session, "/v0/search-markets?filter=closing-week"))[0] == 200
+
+
+def test_markets_come_and_go_in_bounded_number() -> None:
+    maker = MarketMaker(1, random.Random(1), START_US // 1000)
+    standing = len(maker.contracts)
+    ids = set(maker.contracts)
+    for number in range(300):
+        for _ in maker.create(START_US // 1000 + number):
+            ids |= set(maker.contracts)
+    assert len(ids) == standing + 300
+    assert len(maker.contracts) <= standing + 10 + 100
+
+
 async def test_a_socket_without_json_pings_is_cut() -> None:
     """Protocol pings do not count (PROTOCOL 6); the end comes without a close frame."""
     simulator = Simulator(rate=0, silent_seconds=0.2)
