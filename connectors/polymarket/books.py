@@ -39,8 +39,6 @@ class Books:
         self.gaps = GapLedger(platform)
         self.hashes: Counter[str] = Counter()
         """Book hashes by verdict, ``socket_`` or ``rest_`` before it."""
-        self.silences = 0
-        """How often REST proved that the stream had kept something from us."""
         self._label = label
         self._inputs = inputs
         self._is_over = is_over
@@ -185,7 +183,7 @@ class Books:
             return [Ignored("book_confirmed")]
         if not token.missed(message, frame.received_us):
             return [Ignored("book_ahead")]
-        self.silences += 1
+        token.silences += 1
         events = self._opened(token, "silence", "REST has a newer book than the stream")
         token.doubt()
         return events + self._seed(frame, message, token)
@@ -279,7 +277,7 @@ class Books:
 
     def _touch(self, frame: Frame, token: Token) -> None:
         token.connection = frame.connection
-        token.seen_us = frame.received_us
+        token.seen_us = token.told_us = frame.received_us
         self.tokens.touch(token)
 
     def _at(self, frame: Frame) -> None:

@@ -38,7 +38,8 @@ class Token:
 
     __slots__ = (
         "_floor_ms", "_pending", "_recent", "_seeded", "ahead_us", "book", "connection",
-        "emitted", "good_us", "hash", "inputs", "last_verdict", "proven", "seen_us", "time_ms",
+        "emitted", "good_us", "hash", "inputs", "last_verdict", "proven", "seen_us", "silences",
+        "time_ms", "told_us",
     )  # fmt: skip
 
     def __init__(self, market_id: str, token_id: str, inputs: HashInputs) -> None:
@@ -57,6 +58,11 @@ class Token:
         self.good_us: int | None = None
         """When the book was last known to be right."""
         self.seen_us = 0
+        """When the stream told of it, or REST confirmed it."""
+        self.told_us = 0
+        """When the stream told of it."""
+        self.silences = 0
+        """How often REST proved that the stream had kept something from us."""
         self._recent: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_STATES)
         self._pending: deque[Change] = deque()
         self._floor_ms: int | None = None

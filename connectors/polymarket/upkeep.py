@@ -83,20 +83,43 @@ class Upkeep:
         if now_us() - heard_us > limit * 1_000_000:
             await socket.reconnect("silence", f"no answer to PING for {limit:g} s")
         elif due := self._due(socket, urgent, connected_us):
+            silences = self._silences(due)
             await self._ask(socket, due)
+            if silent := [key for key, before in silences.items() if self._silence(key) > before]:
+                await self._revive(socket, silent, connected_us)
+
+    async def _revive(self, socket: Socket, silent: list[str], connected_us: int) -> None:
+        """Act on tokens of which the stream keeps what REST knows. If it tells of no other book
+        either, the socket is given up: its watchdog takes the announcements of new markets, which
+        nobody subscribes to, for data."""
+        following = self._parser.following
+        told = (token.told_us for key in socket.keys if (token := following.tokens.get(key)))
+        limit = self._venue.polymarket_silence_seconds
+        if now_us() - max(connected_us, *told) > limit * 1_000_000:
+            await socket.reconnect("silence", f"no data of any book for {limit:g} s")
+            return
+        # Adding a token that is followed already is refused, so it is taken away first.
+        for text in self._pool.dialect.changed(socket.connection, silent, silent):
+            await socket.send(text)
+
+    def _silence(self, key: str) -> int:
+        token = self._parser.following.tokens.get(key)
+        return 0 if token is None else token.silences
+
+    def _silences(self, keys: Iterable[str]) -> dict[str, int]:
+        return {key: self._silence(key) for key in keys}
 
     async def really_silent(self, socket: Socket) -> bool:
         """Whether REST knows of changes that a silent socket kept from us. Where it can't be
         asked nothing speaks for the socket."""
-        following = self._parser.following
-        silences = following.silences
-        answered = await self._ask(socket, sorted(socket.keys))
-        behind = [key for key in sorted(socket.keys) if self._is_behind(key)]
-        if answered and behind and following.silences == silences:
+        silences = self._silences(sorted(socket.keys))
+        answered = await self._ask(socket, silences)
+        behind = [key for key in silences if self._is_behind(key)]
+        if answered and behind and self._silences(silences) == silences:
             # Perhaps the changes are on their way: if they are, they will have come by then.
             await asyncio.sleep(IN_FLIGHT_US / 1e6 + 0.1)
             answered = await self._ask(socket, behind)
-        return not answered or following.silences > silences
+        return not answered or self._silences(silences) != silences
 
     def _is_behind(self, key: str) -> bool:
         token = self._parser.following.tokens.get(key)

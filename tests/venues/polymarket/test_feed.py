@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from echoarb.simulators.polymarket import Simulator
+from echoarb.simulators.polymarket.gamma import new_market
 from tests.venues.live import Live, live
+
+
+class Deaf(set[str]):
+    """The subscriptions of a socket that is sent nothing, whatever it asks for."""
+
+    def __contains__(self, token_id: object) -> bool:
+        return True
 
 
 def venue_of(running: Live) -> Simulator:
@@ -84,6 +94,36 @@ async def test_silence_of_some_tokens_is_noticed(tmp_path: Path) -> None:
             )
         )
         await running.settle()
+
+
+async def test_silent_tokens_are_subscribed_to_anew(tmp_path: Path) -> None:
+    """Else REST would be all that ever tells of them, and each time too late."""
+    async with live("polymarket", tmp_path, polymarket_quiet_seconds=0.5) as running:
+        await running.until(lambda: len(running.kept.ticks) > 100)
+        (client,) = venue_of(running).clients
+        silent = {token.token_id for token in next(iter(venue_of(running).markets.values())).tokens}
+        client.state["tokens"] -= silent
+        await running.until(lambda: silent <= client.state["tokens"])
+        await running.settle()
+
+
+async def test_announcements_do_not_keep_a_silent_socket(tmp_path: Path) -> None:
+    """They come of all markets of the venue, also to a socket that tells of no book any more."""
+    options = {"polymarket_quiet_seconds": 1, "polymarket_silence_seconds": 1}
+    async with live("polymarket", tmp_path, **options) as running:
+        await running.until(lambda: len(running.kept.ticks) > 100)
+        venue = venue_of(running)
+        (client,) = venue.clients
+        client.state["tokens"] = Deaf()
+        event = new_market(next(iter(venue.markets.values())), 1)
+        for number in range(1000):
+            if client not in venue.clients:
+                break
+            await client.send(json.dumps(event | {"condition_id": f"0x{number:064x}"}))
+            await asyncio.sleep(0.02)
+        assert client not in venue.clients
+        await running.settle()
+        assert {gap.reason for gap in running.kept.gaps} == {"silence"}
 
 
 async def test_a_socket_that_does_not_answer_pings_is_given_up(tmp_path: Path) -> None:
