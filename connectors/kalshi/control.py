@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
-from connectors.events import Event, Ignored, Resubscribe
+from connectors.events import Event, Ignored, Reconnect, Resubscribe
 from connectors.kalshi import wire
 from connectors.kalshi.messages import Handler, Message
 from connectors.kalshi.sequence import BOOKS
 from connectors.kalshi.state import State
+from schemas.errors import Poison
 
 MARKET_LIMIT = "market_limit"
 TOO_MANY_REQUESTS = "too_many_requests"
@@ -18,6 +21,7 @@ COMMAND_FAILED = "command_failed"
 (18 and 27), the subscription is dead (10, 17 and 25), or it never began (the same, without sid)."""
 
 _TERMINAL_CODES = (10, 17, 25)
+_UNKNOWN_SID_CODE = 7
 _LIMIT_CODE = 26
 _WAIT_CODES = (18, 27)
 
@@ -66,8 +70,7 @@ def on_error(state: State, message: Message) -> list[Event]:
     said = _error(message.envelope.msg)
     code = said.code if 0 < said.code < 100 else 0
     events: list[Event] = [Ignored(f"error_{code}")]
-    named = [said.market_ticker] if said.market_ticker else said.market_tickers or []
-    markets = tuple(wire.checked_ticker(market) for market in named)
+    markets = _named(said)
     connection = message.frame.connection
     if code in _TERMINAL_CODES and message.stream.sid:
         markets = tuple(sorted(message.stream.markets))
@@ -80,7 +83,21 @@ def on_error(state: State, message: Message) -> list[Event]:
         events.append(Resubscribe(connection, markets, MARKET_LIMIT))
     elif code in _WAIT_CODES:
         events.append(Resubscribe(connection, markets, TOO_MANY_REQUESTS))
+    elif code == _UNKNOWN_SID_CODE:
+        # It ended and we missed that; asking it for snapshots would go on for ever.
+        events.append(Reconnect(connection, "the venue does not know our subscription"))
     return events
+
+
+def _named(said: wire.ErrorMessage) -> tuple[str, ...]:
+    """Return the markets that an error names, as far as they can be read."""
+    several = said.market_tickers if isinstance(said.market_tickers, list) else []
+    named = [said.market_ticker] if said.market_ticker else several
+    readable = []
+    for market in named:
+        with contextlib.suppress(Poison):
+            readable.append(wire.checked_ticker(market if isinstance(market, str) else None))
+    return tuple(readable)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -49,10 +49,12 @@ class Tickers(msgspec.Struct):
 
 
 class ErrorMessage(msgspec.Struct):
+    """Only the code must be right: what an error ends is not to hang on what else it names."""
+
     code: int = 0
     msg: Any = None
-    market_ticker: str | None = None
-    market_tickers: list[str] | None = None
+    market_ticker: Any = None
+    market_tickers: Any = None
 
 
 class Snapshot(msgspec.Struct):

@@ -137,6 +137,18 @@ async def test_refused_commands_are_repeated_later(tmp_path: Path) -> None:
         await running.settle()
 
 
+async def test_a_subscription_unknown_to_the_venue_is_made_anew(tmp_path: Path) -> None:
+    async with live("kalshi", tmp_path, kalshi_snapshot_retry_seconds=0.4) as running:
+        await running.until(running.books_agree)
+        (session,) = simulator(running)._sessions.values()
+        books = session.of_channel("orderbook_delta")
+        assert books is not None
+        del session.subscriptions[books.sid]
+        # Something makes us ask it for snapshots.
+        await session.client.send("garbage")
+        await running.settle()
+
+
 async def test_lost_snapshots_are_asked_for_again(tmp_path: Path) -> None:
     async with live("kalshi", tmp_path, kalshi_snapshot_retry_seconds=0.4) as running:
         await running.until(running.books_agree)

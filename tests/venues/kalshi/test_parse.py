@@ -12,6 +12,7 @@ from connectors.events import (
     Event,
     Frame,
     Ignored,
+    Reconnect,
     Rejected,
     Resubscribe,
     SnapshotNeeded,
@@ -323,6 +324,21 @@ def test_a_dead_subscription_is_a_gap_and_opened_again(
     assert parser.sid("ws-0/1", "orderbook_delta") == 4
     healed = parser.receive(wire.snapshot(1, YES, NO, sid=4))
     assert gaps(healed) == [(TICKER, "subscription", True)]
+
+
+def test_a_subscription_dies_whatever_its_error_names(parser: Parser, wire: Wire) -> None:
+    parser.receive(wire.snapshot(1, YES, NO))
+    said = {"code": 25, "msg": 5, "market_ticker": "A" * 300, "market_tickers": [None]}
+    events = parser.receive(wire.frame({"type": "error", "sid": 1, "seq": 2, "msg": said}))
+    assert events[-1] == Resubscribe("ws-0/1", (TICKER,), "terminal")
+
+
+def test_a_subscription_that_the_venue_does_not_know_needs_a_new_connection(
+    parser: Parser, wire: Wire
+) -> None:
+    events = parser.receive(wire.error(7))
+    assert events[0] == Ignored("error_7")
+    assert isinstance(events[-1], Reconnect)
 
 
 def test_trades_are_missing_until_their_channel_is_back(parser: Parser, wire: Wire) -> None:
