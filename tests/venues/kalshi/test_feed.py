@@ -146,6 +146,7 @@ async def test_a_subscription_unknown_to_the_venue_is_made_anew(tmp_path: Path) 
         del session.subscriptions[books.sid]
         # Something makes us ask it for snapshots.
         await session.client.send("garbage")
+        await running.until(lambda: bool(running.kept.gaps))
         await running.settle()
 
 
