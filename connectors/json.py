@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -17,8 +17,14 @@ _LONGEST_NUMBER = 64
 
 
 def _number(text: str) -> Decimal:
-    # A venue's float has at most 24 characters; NaN is refused wherever a number is read.
-    return Decimal(text) if len(text) <= _LONGEST_NUMBER else Decimal("NaN")
+    # A venue's float has at most 24 characters, and an exponent that a Decimal can have. NaN is
+    # refused wherever a number is read.
+    if len(text) > _LONGEST_NUMBER:
+        return Decimal("NaN")
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
 
 
 _decode = msgspec.json.Decoder(float_hook=_number).decode
