@@ -57,12 +57,8 @@ class Books:
             return [Rejected("shape", "a token's book names another market than before")]
         if frame.rest is not None:
             return self._compare(frame, message, token)
-        behind = (
-            message.time_ms is not None
-            and token.time_ms is not None
-            and message.time_ms < token.time_ms
-            and token.connection == frame.connection
-        )
+        # Of a lost connection nothing is believed, so any book of the next one is news.
+        behind = bool(token.connection) and token.is_past(message)
         self._touch(frame, token)
         if behind:
             return self._late(frame, message, token)
@@ -189,7 +185,8 @@ class Books:
         return events + self._seed(frame, message, token)
 
     def _late(self, frame: Frame, message: BookMessage, token: Token) -> list[Event]:
-        """Take a socket's book that is older than changes which that socket brought already."""
+        """Take a socket's book that is older than what was told already: by that socket, or by
+        one which follows the market's other token and so is sent this one's changes, too."""
         if token.book.trusted:
             return [Ignored("stale_book")]
         return self._seed(frame, message, token)
@@ -207,9 +204,9 @@ class Books:
 
     def _settled(self, frame: Frame, token: Token) -> list[Event]:
         """A snapshot was taken: end the market's gap if it was the last doubt, and quote."""
-        token.good_us = frame.received_us
         if token.book.crossed:
             return self._doubt(frame, token, "crossed_book", "a snapshot is crossed")
+        token.good_us = frame.received_us
         events = self._closed(frame, token.book.market_id) + self._quote(frame, token)
         return events or [Applied("book")]
 

@@ -179,6 +179,16 @@ class Token:
             self.ahead_us = at_us
         return at_us - self.ahead_us > IN_FLIGHT_US
 
+    def is_past(self, message: BookMessage) -> bool:
+        """Whether the message's book is an earlier one than ours, by its time or, within one
+        millisecond, because we had that state before."""
+        if message.time_ms is None or self.time_ms is None or message.time_ms > self.time_ms:
+            return False
+        if message.time_ms < self.time_ms:
+            return True
+        known = message.hash is not None and (message.time_ms, message.hash) in self._recent
+        return known and message.hash != self.hash and self.book.trusted
+
     def top_agrees(self, change: Change) -> bool:
         """Whether our top is the one that the message states ("0" and "1": an empty side)."""
         top = self.book.top()

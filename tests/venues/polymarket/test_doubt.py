@@ -329,3 +329,31 @@ def test_a_finished_market_keeps_no_levels() -> None:
     stream.market.winner = stream.first.token_id
     parser.receive(stream.frame(market_resolved(stream.market, stream.now_ms)))
     assert [(ours.bids, ours.asks) for ours in parser.books()] == [({}, {}), ({}, {})]
+
+
+@pytest.mark.parametrize("later_ms", [0, 1])
+def test_a_slower_socket_does_not_turn_a_book_back(later_ms: int) -> None:
+    """Each socket that follows one of a market's tokens is sent the changes of both."""
+    stream, parser = following()
+    stream.connection = "ws-1/1"
+    parser.receive(stream.snapshot())
+    stream.now_ms += 1
+    prices = sorted(stream.market.levels.bids)[:2]
+    slow = []
+    for price in prices:
+        change = stream.market.price_change([Change("bid", price, 100, 4_200)], stream.now_ms)
+        books = [stream.market.traded_book(token) for token in stream.market.tokens]
+        slow += [stream.frame(event, SOCKET) for event in books]
+        parser.receive(stream.frame(change))
+        stream.now_ms += later_ms
+    for frame in slow:
+        assert gaps(parser.receive(frame)) == []
+        assert all(stream.agrees(ours) and ours.trusted for ours in parser.books())
+
+
+def test_a_crossed_snapshot_tells_nothing_good_of_its_own_moment() -> None:
+    parser = Parser()
+    said(parser, book([("0.4", "1")], [("0.5", "1")]), at_us=5)
+    crossed = book([("0.6", "1")], [("0.5", "1")], timestamp="1700000000001")
+    gap = next(event for event in said(parser, crossed, at_us=9) if isinstance(event, Gap))
+    assert (gap.reason, gap.from_ts) == ("crossed_book", 5)
