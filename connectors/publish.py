@@ -151,7 +151,10 @@ class Publisher:
         except BufferError:
             return False
         except KafkaException as error:
-            raise Fatal(f"{topic}: {error.args[0].str()}") from error
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise Fatal(f"{topic}: {error.args[0].str()}") from error
+            metrics.DROPPED.labels(self._platform, "too_large").inc()
+            log.error("larger than Kafka takes", platform=self._platform, bytes=len(value))
         return True
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:

@@ -188,3 +188,14 @@ async def test_what_cannot_be_encoded_is_counted_not_raised(topics: dict[str, st
     publisher.publish(dataclasses.replace(make_tick(emit_ts=None), price=Decimal("1e12")))
     assert dropped("not_encodable") - before == 1
     assert publisher.flush() == 0
+
+
+async def test_a_record_larger_than_kafka_takes_is_counted_not_raised(
+    topics: dict[str, str],
+) -> None:
+    chosen = settings(f"127.0.0.1:{free_port()}", flush_seconds=0.01)
+    publisher = Publisher("kalshi", chosen, {name: 7 for name in topics.values()})
+    before = dropped("too_large")
+    publisher.publish(dataclasses.replace(make_tick(emit_ts=None), outcome="x" * 2_000_000))
+    assert dropped("too_large") - before == 1
+    assert publisher.flush() == 0
