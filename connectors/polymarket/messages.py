@@ -99,9 +99,8 @@ def read_book(event: Row) -> BookMessage:
         token_id=identifier(event.get("asset_id"), "asset_id"),
         time_ms=None if time_ms is None else milliseconds(time_ms, "timestamp"),
         hash=digest_text(event.get("hash")),
-        # Books of empty or closed tokens may leave a side out (PROTOCOL section 4).
-        bids=levels(event.get("bids") or [], "bids"),
-        asks=levels(event.get("asks") or [], "asks"),
+        bids=_side(event, "bids"),
+        asks=_side(event, "asks"),
         min_order_size=_short(event.get("min_order_size")),
         neg_risk=neg_risk if isinstance(neg_risk, bool) else None,
         tick_size=_short(event.get("tick_size")),
@@ -168,6 +167,15 @@ def read_tick_size(event: Row) -> TickSizeMessage:
         old=old,
         new=new,
     )
+
+
+def _side(event: Row, name: str) -> list[Level]:
+    """Return one side of a book. REST may leave it out for an empty or closed token (PROTOCOL
+    section 4); on the socket it is always there, so that without it the frame is another shape."""
+    value = event.get(name)
+    if value is None and (name in event or "event_type" not in event):
+        return []
+    return levels(value, name)
 
 
 def _change(entry: Row, time_ms: int) -> Change:

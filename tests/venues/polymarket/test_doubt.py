@@ -357,3 +357,24 @@ def test_a_crossed_snapshot_tells_nothing_good_of_its_own_moment() -> None:
     crossed = book([("0.6", "1")], [("0.5", "1")], timestamp="1700000000001")
     gap = next(event for event in said(parser, crossed, at_us=9) if isinstance(event, Gap))
     assert (gap.reason, gap.from_ts) == ("crossed_book", 5)
+
+
+@pytest.mark.parametrize("missing", [("bids",), ("asks",), ("bids", "asks")])
+def test_a_book_without_a_side_is_not_an_empty_one(missing: tuple[str, ...]) -> None:
+    """What is missing is not nothing: an empty side is written as an empty array."""
+    parser = Parser()
+    said(parser, book([("0.4", "1")], [("0.5", "1")]))
+    other = book([("0.3", "1")], [("0.6", "1")], timestamp="1700000000001")
+    events = said(parser, {key: other[key] for key in other if key not in missing})
+    assert kinds(events) == ["Rejected:shape", "Gap:parse_failure", "SnapshotNeeded:"]
+    assert trusted(parser) == [False]
+
+
+@pytest.mark.parametrize("junk", [0, "", False, {}])
+def test_junk_is_no_empty_side(junk: object) -> None:
+    parser = Parser()
+    events = said(parser, book([("0.4", "1")], []) | {"asks": junk})
+    assert kinds(events) == ["Rejected:shape"]
+    rest = {key: value for key, value in book([("0.4", "1")], []).items() if key != "event_type"}
+    del rest["asks"]
+    assert kinds(said(parser, rest, connection="rest:book")) == ["Tick:quote"]
