@@ -50,19 +50,19 @@ class Books:
     def take(self, frame: Frame, message: BookMessage) -> list[Event]:
         """Take a whole book, of the socket or of REST."""
         self._at(frame)
+        events: list[Event] = []
         token = self.tokens.get(message.token_id)
         if token is None:
-            token = self._new(message)
+            token, events = self._new(frame, message)
         elif token.book.market_id != message.market_id:
             return [Rejected("shape", "a token's book names another market than before")]
         if frame.rest is not None:
-            return self._compare(frame, message, token)
+            return events + self._compare(frame, message, token)
         # Of a lost connection nothing is believed, so any book of the next one is news.
         behind = bool(token.connection) and token.is_past(message)
         self._touch(frame, token)
         if behind:
             return self._late(frame, message, token)
-        events: list[Event] = []
         stated = (message.time_ms, message.hash) == (token.time_ms, token.hash)
         if token.book.trusted and message.hash and stated and not token.same_levels(message):
             # This book heals what it reveals: no other has to be asked for.
@@ -265,12 +265,14 @@ class Books:
     def _request(self, frame: Frame, token: Token) -> SnapshotNeeded:
         return SnapshotNeeded(token.connection or frame.connection, (token.book.market_id,))
 
-    def _new(self, message: BookMessage) -> Token:
+    def _new(self, frame: Frame, message: BookMessage) -> tuple[Token, list[Event]]:
+        """Return a new token, and the gaps of markets that had to make room for it: nothing of
+        those is kept any more, so nothing else could end them."""
         token = Token(message.market_id, message.token_id, self._inputs(message.market_id))
+        events: list[Event] = []
         for market_id in self.tokens.add(token):
-            # Nothing of this market is kept any more, so nothing could end its gap.
-            self.gaps.close(market_id, 0)
-        return token
+            events += self.gaps.close(market_id, frame.received_us)
+        return token, events
 
     def _touch(self, frame: Frame, token: Token) -> None:
         token.connection = frame.connection

@@ -378,3 +378,15 @@ def test_junk_is_no_empty_side(junk: object) -> None:
     rest = {key: value for key, value in book([("0.4", "1")], []).items() if key != "event_type"}
     del rest["asks"]
     assert kinds(said(parser, rest, connection="rest:book")) == ["Tick:quote"]
+
+
+def test_the_gap_of_a_book_that_makes_room_is_ended() -> None:
+    parser = Parser(most_tokens=1)
+    said(parser, book([("0.4", "1")], []))
+    assert gaps(said(parser, "{")) == [("parse_failure", False)]
+    other = book([("0.4", "1")], [], market="0x" + "cd" * 32, asset_id="3" * 77)
+    events = said(parser, other, at_us=9)
+    assert kinds(events) == ["Gap:parse_failure", "Tick:quote"]
+    gap = events[0]
+    assert isinstance(gap, Gap)
+    assert (gap.market_id, gap.to_ts) == (MARKET, 9)
