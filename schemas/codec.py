@@ -18,11 +18,12 @@ from schemas.errors import Poison
 from schemas.framing import HEADER_SIZE, schema_id_of
 from schemas.gap import Gap
 from schemas.latency import Latency, LatencyBucket
+from schemas.legupdate import LegUpdate
 from schemas.market import Market, Outcome
 from schemas.spread import Spread, SpreadEdge, SpreadLeg
 from schemas.tick import Tick
 
-Record = Tick | Gap | Market | DeadLetter | Latency | Spread | Alert
+Record = Tick | Gap | Market | DeadLetter | Latency | Spread | Alert | LegUpdate
 RECORDS: dict[str, type[Any]] = {
     "tick": Tick,
     "gap": Gap,
@@ -31,6 +32,7 @@ RECORDS: dict[str, type[Any]] = {
     "latency": Latency,
     "spread": Spread,
     "alert": Alert,
+    "legupdate": LegUpdate,
 }
 """Record class by schema name (the .avsc file's stem)."""
 _PARTS: dict[tuple[str, str], type[Any]] = {
@@ -71,7 +73,12 @@ def scaled(value: Decimal) -> int:
         raise Poison("value", f"a decimal of magnitude 1e{value.adjusted()} does not fit (18, 8)")
     shifted = _EXACT.scaleb(value, SCALE)
     whole = int(shifted)
-    if whole != shifted or abs(whole) >= _LIMIT or len(value.as_tuple().digits) > _EXACT.prec:
+    if (
+        whole != shifted
+        or bool(whole) != bool(value)
+        or abs(whole) >= _LIMIT
+        or len(value.as_tuple().digits) > _EXACT.prec
+    ):
         raise Poison("value", f"a decimal has more than {SCALE} places")
     return whole
 

@@ -47,12 +47,21 @@ DEADLETTERS = Topic("deadletters", "deadletter", "source topic", 1, 90 * DAY_MS)
 LATENCY = Topic("latency", "latency", "platform:stage", 3, 30 * DAY_MS)
 SPREADS = Topic("spreads", "spread", "pair_id", 3, 90 * DAY_MS)
 ALERTS = Topic("alerts", "alert", "rule:subject", 3, 90 * DAY_MS)
+LEGS = Topic(
+    "legs",
+    "legupdate",
+    "pair_id|platform|market_id|outcome_id|what; partition by pair_id",
+    3,
+    -1,
+    compacted=True,
+)
 TICKS = tuple(
     Topic(ticks_topic(platform), "tick", "market_id", TICK_PARTITIONS, 7 * DAY_MS)
     for platform in PLATFORMS
 )
 
 TOPICS: dict[str, Topic] = {
-    topic.name: topic for topic in (*TICKS, MARKETS, GAPS, LATENCY, SPREADS, ALERTS, DEADLETTERS)
+    topic.name: topic
+    for topic in (*TICKS, MARKETS, GAPS, LATENCY, SPREADS, ALERTS, DEADLETTERS, LEGS)
 }
 """Every topic by name."""

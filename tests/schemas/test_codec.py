@@ -22,6 +22,7 @@ from schemas.framing import HEADER_SIZE, frame, schema_id_of
 from schemas.gap import Gap
 from schemas.identity import event_id
 from schemas.latency import STAGES, Latency, LatencyBucket
+from schemas.legupdate import LegUpdate
 from schemas.market import Market, Outcome
 from schemas.spread import Spread, SpreadEdge, SpreadLeg
 from schemas.tick import Tick
@@ -187,8 +188,29 @@ alerts = st.builds(
     acknowledged_ts=optional(moments),
 )
 
+leg_updates = st.builds(
+    LegUpdate,
+    ts=moments,
+    pair_id=texts,
+    platform=texts,
+    market_id=optional(texts),
+    outcome_id=optional(texts),
+    what=st.sampled_from(["quote", "gap", "market"]),
+    bid=optional(money),
+    bid_size=optional(money),
+    ask=optional(money),
+    ask_size=optional(money),
+    reason=optional(texts),
+    from_ts=optional(moments),
+    to_ts=optional(moments),
+    status=optional(texts),
+    unit=optional(texts),
+    fee_type=optional(texts),
+    fee_rate=optional(money),
+)
 
-@given(st.one_of(ticks, gaps, markets, letters, latencies, spreads, alerts))
+
+@given(st.one_of(ticks, gaps, markets, letters, latencies, spreads, alerts, leg_updates))
 def test_a_record_survives_the_round_trip_exactly(record: Record) -> None:
     name = type(record).__name__.lower()
     assert decode(name, encode(record)) == record
@@ -281,6 +303,8 @@ def test_a_decimal_that_does_not_fit_is_refused_not_rounded(text: str) -> None:
 def test_long_decimals_are_not_rounded_on_the_way() -> None:
     with pytest.raises(Poison):
         scaled(Decimal("0." + "1" * 70))
+    with pytest.raises(Poison, match="places"):
+        scaled(Decimal("1e-999999999"))  # scaled it underflows to an exact zero
     assert scaled(Decimal("9999999999.99999999")) == 10**18 - 1
     assert scaled(Decimal("-0.00000001")) == -1
 
