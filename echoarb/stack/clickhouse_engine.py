@@ -102,8 +102,8 @@ class Engine:
         try:
             with self._session(statement) as session:
                 return _execute(session, statement)
-        except UnicodeDecodeError as error:
-            raise EngineError(62, "Code: 62. DB::Exception: the query is not UTF-8") from error
+        except UnicodeDecodeError as error:  # an error text with bytes of the data in it
+            raise _engine_error(error.object.decode(errors="replace")) from error
         except (RuntimeError, chdb.ChdbError) as error:
             raise _engine_error(str(error)) from error
 
@@ -141,7 +141,10 @@ def _claim(directory: Path) -> IO[str]:
 def _execute(session: Any, statement: Statement) -> Answer:
     insert = split_insert(statement.text)
     if insert is None:
-        text = statement.text.decode()
+        try:
+            text = statement.text.decode()
+        except UnicodeDecodeError as error:
+            raise EngineError(62, "Code: 62. DB::Exception: the query is not UTF-8") from error
         result = session.query(text, statement.output_format, params=dict(statement.parameters))
         return Answer(
             body=result.bytes(),

@@ -204,6 +204,7 @@ def test_stream_and_arrow(client: Any) -> None:
         ("INSERT INTO t (k) FORMAT NoSuchFormat\nx", 73, 404),
         ("INSERT INTO t (k) FORMAT JSONEachRow\n{broken", None, None),
         (b"SELECT '\xff\xfe'", 62, 400),
+        ("SELECT toUUID(unhex('ff'))", 376, 500),  # its text has the byte, which is no UTF-8
     ],
 )
 def test_errors_have_clickhouse_form(
