@@ -204,7 +204,9 @@ class Socket:
                 continue
             really_silent = self._pool.plan.really_silent
             if really_silent is not None and not await really_silent(self):
+                # There was nothing to tell: until now it could be trusted.
                 self._last_data = time.monotonic()
+                self._last_data_us = now_us()
                 continue
             await self.reconnect("silence", f"no data for {limit:g} s on an open socket")
             return

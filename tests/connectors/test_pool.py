@@ -15,6 +15,7 @@ from connectors.events import Record, Request, SnapshotNeeded
 from connectors.pipeline import Pipeline
 from connectors.pool import SocketPlan, SocketPool
 from connectors.socket import Socket
+from schemas.clock import now_us
 from schemas.gap import Gap
 from tests.connectors.venue_server import NumberParser, Server, WordDialect, serving, settings
 
@@ -132,8 +133,12 @@ async def test_data_satisfies_the_watchdog() -> None:
 async def test_a_market_that_is_only_quiet_keeps_its_socket() -> None:
     async with following("A", silence_seconds=0.1, silent=False) as edge:
         await edge.server.until(lambda: len(edge.server.sockets) == 1)
+        asked = now_us()
         await asyncio.sleep(0.5)
         assert edge.server.connections == 1
+        await edge.server.sockets[0].close()
+        await edge.server.until(lambda: len(edge.parser.lost) == 1)
+        assert edge.parser.lost[0][1] > asked  # trusted for as long as REST spoke for it
 
 
 async def test_requests_of_the_parser_reach_the_feed() -> None:

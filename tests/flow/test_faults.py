@@ -60,7 +60,8 @@ async def test_stall_with_open_socket(stack: Stack) -> None:
     await stack.until(lambda: set(stack.gaps(started)) == VENUES, 40, "silence is on record")
     await stack.flowing()
     await stack.healed()
-    assert "silence" in stack.gaps(started)["polymarket"]
+    # At Polymarket the next change may disagree with its hash before the silence is long enough.
+    assert {"silence", "book_mismatch"} & stack.gaps(started)["polymarket"]
     await stack.until(lambda: stack.open_gaps(started) == 0, 20, "every gap is closed")
 
 
