@@ -9,6 +9,9 @@ SKIPPED = Counter(
     "echoarb_sink_skipped", "Records read again that were stored or buried before", ["table"]
 )
 DEAD_LETTERS = Counter("echoarb_sink_dead_letters", "Records published as dead letters", ["reason"])
+AHEAD = Counter(
+    "echoarb_sink_ahead", "Batches made ready while the one before was being stored", ["table"]
+)
 RETRIES = Counter("echoarb_sink_retries", "Attempts that failed and are tried again", ["table"])
 ABANDONED = Counter(
     "echoarb_sink_abandoned", "Batches given up unstored because others own them now", ["table"]

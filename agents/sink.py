@@ -4,6 +4,9 @@ Top to bottom: events are gathered, told apart by topic id, freed of what is sto
 by schema, joined into one container file and inserted. Only then are they acknowledged. Something
 unreachable is retried in place, however long it takes; a record that can't be used becomes a dead
 letter; anything else ends the process.
+
+Two tasks share this. One inserts, a batch after the other. The other meanwhile gathers the next
+batch and makes it ready, as far as that is possible before the batch in hand is stored.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +48,41 @@ def joined(batches: Sequence[Batch], ids: Mapping[str, UUID]) -> list[Run]:
     return [
         Run(topic, ids[topic], partition, found) for (topic, partition), found in records.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Records of one schema; ``body`` is their container file, None if it is to be built yet."""
+
+    schema_id: int
+    runs: Sequence[Run]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a batch comes to: blocks to be inserted, records to be buried, how many were read."""
+
+    blocks: Sequence[Block]
+    rejected: Sequence[Rejected]
+    read: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Gathered events. ``ready`` is what they come to if the read position has not ``moved``."""
+
+    events: Sequence[EventT[Any]]
+    moved: int
+    ready: Ready | None
+
+
+def _ready(read: Sequence[Run], left: Sequence[Run]) -> Ready:
+    new = [run for run in left if run.records]
+    groups, rejected = by_schema(new)
+    blocks = [Block(schema_id, runs) for schema_id, runs in groups.items()]
+    return Ready(blocks, rejected, count(read), count(new))
 
 
 class Sink:
@@ -81,53 +120,114 @@ class Sink:
         stopping: asyncio.Event,
     ) -> None:
         """Store events until ``stopping`` is set. Raises Fatal, or what is no error of ours."""
+        waiting: asyncio.Queue[Held | None] = asyncio.Queue(maxsize=1)
+        tasks = [
+            asyncio.create_task(self._read(events, consumer, stopping, waiting)),
+            asyncio.create_task(self._write(consumer, waiting)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(
+        self,
+        events: AsyncIterator[EventT[Any]],
+        consumer: BatchingConsumer,
+        stopping: asyncio.Event,
+        waiting: asyncio.Queue[Held | None],
+    ) -> None:
         settings = self._settings
-        async for held in gather(
+        async for gathered in gather(
             events, settings.sink_flush_rows, settings.sink_flush_seconds, stopping
         ):
+            moved = consumer.moved
+            await waiting.put(Held(gathered, moved, await self._ahead(gathered, consumer)))
+        await waiting.put(None)
+
+    async def _ahead(
+        self, gathered: Sequence[EventT[Any]], consumer: BatchingConsumer
+    ) -> Ready | None:
+        """Make a batch ready while the one before is being stored; None if that has to wait.
+
+        It has to if what is stored must be asked for: the answer would lack what is being stored.
+        Whatever fails here is done, and told, again in its turn.
+        """
+        batches = [batch_of(event) for event in gathered]
+        try:
+            ids = await self._topic_ids.confirm({batch.topic for batch in batches})
+            if consumer.moved != self._moved:
+                return None
+            read = joined(batches, ids)
+            left = [run for each in read if (run := self._stored.missing_as_known(each))]
+            if len(left) < len(read):
+                return None
+            ready = _ready(read, left)
+            blocks = []
+            for block in ready.blocks:
+                form = await self._layout(block.schema_id)
+                body = await asyncio.to_thread(build, form, block.runs)
+                blocks.append(replace(block, body=body))
+        except (Transient, Poison):
+            return None
+        metrics.AHEAD.labels(self.table.name).inc()
+        return replace(ready, blocks=blocks)
+
+    async def _write(self, consumer: BatchingConsumer, waiting: asyncio.Queue[Held | None]) -> None:
+        while (held := await waiting.get()) is not None:
             async for attempt in self._retrying():
                 with attempt:
-                    owned = [event for event in held if consumer.owns(event)]
-                    if consumer.moved != self._moved:
-                        self._stored.forget()
-                        self._moved = consumer.moved
-                    try:
-                        await self._store([batch_of(event) for event in owned])
-                    except NeverRead as place:
-                        log.warning("reading from the beginning", partition=str(place))
-                        await consumer.start_over(place.topic, place.partition)
-                        raise Transient(f"{place} is read from its beginning now") from place
+                    owned = [event for event in held.events if consumer.owns(event)]
+                    if owned:
+                        await self._store(consumer, held, owned)
                     for event in owned:
                         acknowledge(event)
-            metrics.ABANDONED.labels(self.table.name).inc(len(held) - len(owned))
+            metrics.ABANDONED.labels(self.table.name).inc(len(held.events) - len(owned))
             self._buried.clear()
             self.idle.set()
 
-    async def _store(self, batches: Sequence[Batch]) -> None:
-        if not batches:
-            return
+    async def _store(
+        self, consumer: BatchingConsumer, held: Held, owned: Sequence[EventT[Any]]
+    ) -> None:
         self.idle.clear()
+        ready = held.ready
+        if ready is None or held.moved != consumer.moved or len(owned) < len(held.events):
+            if consumer.moved != self._moved:
+                self._stored.forget()
+                self._moved = consumer.moved
+            try:
+                ready = await self._in_turn([batch_of(event) for event in owned])
+            except NeverRead as place:
+                log.warning("reading from the beginning", partition=str(place))
+                await consumer.start_over(place.topic, place.partition)
+                raise Transient(f"{place} is read from its beginning now") from place
+        metrics.SKIPPED.labels(self.table.name).inc(ready.read - ready.new)
+        await self._bury(ready.rejected)
+        for block in ready.blocks:
+            await self._insert(block)
+
+    async def _in_turn(self, batches: Sequence[Batch]) -> Ready:
+        """Return what the batches come to. Raises Transient, Fatal, NeverRead."""
         ids = await self._topic_ids.confirm({batch.topic for batch in batches})
         read = joined(batches, ids)
-        left = await asyncio.gather(*(self._stored.missing(run) for run in read))
-        new = [run for run in left if run.records]
-        metrics.SKIPPED.labels(self.table.name).inc(count(read) - count(new))
-        groups, rejected = by_schema(new)
-        await self._bury(rejected)
-        for schema_id, runs in groups.items():
-            await self._insert(schema_id, runs)
+        return _ready(read, await asyncio.gather(*(self._stored.missing(run) for run in read)))
 
-    async def _insert(self, schema_id: int, runs: Sequence[Run], *, examined: bool = False) -> None:
+    async def _insert(self, block: Block, *, examined: bool = False) -> None:
         """Insert records of one schema; bury those that turn out to be unusable."""
-        name, rows = self.table.name, count(runs)
+        name, runs, rows = self.table.name, block.runs, count(block.runs)
         try:
-            form = await self._layout(schema_id)
+            form = await self._layout(block.schema_id)
+            body = block.body if block.body is not None else build(form, runs)
             with metrics.INSERT_SECONDS.labels(name).time():
-                await self._writer.insert(name, form.columns, build(form, runs), token(runs))
+                await self._writer.insert(name, form.columns, body, token(runs))
         except Poison as error:
             if error.reason != "insert":
                 return await self._bury(reject_all(runs, error))
-            return await self._salvage(schema_id, runs, error, examined=examined)
+            return await self._salvage(block.schema_id, runs, error, examined=examined)
         self._dead_letters.good()
         metrics.BATCH_ROWS.labels(name).observe(rows)
         metrics.ROWS.labels(name).inc(rows)
@@ -141,12 +241,12 @@ class Sink:
             good, rejected = await asyncio.to_thread(examine, runs, self.table.schema, schema)
             await self._bury(rejected)
             if good:
-                await self._insert(schema_id, good, examined=True)
+                await self._insert(Block(schema_id, good), examined=True)
         elif count(runs) == 1:
             await self._bury(reject_all(runs, error))
         else:
             for half in halves(runs):
-                await self._insert(schema_id, half, examined=True)
+                await self._insert(Block(schema_id, half), examined=True)
 
     async def _layout(self, schema_id: int) -> Layout:
         """Return how rows of this schema are laid out. Raises Poison("unknown_schema")."""

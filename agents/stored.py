@@ -100,6 +100,15 @@ class Stored:
         """Ask anew: partitions were assigned, and others may have stored meanwhile."""
         self._known.clear()
 
+    def missing_as_known(self, run: Run) -> Run | None:
+        """Return what ``missing`` does, or None if that would have to ask."""
+        found = self._known.get((run.topic, run.partition))
+        if found is None or (found.until is not None and run.records[-1].offset >= found.until):
+            return None
+        if not found.ends or run.records[0].offset > found.ends[-1]:
+            return run
+        return run.having([record for record in run.records if not found.holds(record.offset)])
+
     async def missing(self, run: Run) -> Run:
         """Return the run without the records that are stored.
 
@@ -107,8 +116,10 @@ class Stored:
         begin at 0 and nothing is stored: brokers may keep what a group committed for a topic that
         was deleted, and then the one made anew would be read from there.
         """
-        place = (run.topic, run.partition)
-        first, last = run.records[0].offset, run.records[-1].offset
+        as_known = self.missing_as_known(run)
+        if as_known is not None:
+            return as_known
+        place, first = (run.topic, run.partition), run.records[0].offset
         found = self._known.get(place)
         if found is None:
             found = await self._ask(run, first)
@@ -116,9 +127,6 @@ class Stored:
                 self._started_over.add((run.topic_id, run.partition))
                 raise NeverRead(run)
             self._known[place] = found
-        past_all = not found.ends or first > found.ends[-1]
-        if past_all and (found.until is None or last < found.until):
-            return run
         kept: list[Record] = []
         for record in run.records:
             if found.until is not None and record.offset >= found.until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from decimal import Decimal
 from pathlib import Path
@@ -173,6 +174,26 @@ def test_nothing_but_poison_ends_the_sink(lab: Lab) -> None:
     sink = lab.start(ECHOARB_SINK_POISON_LIMIT="100")
     assert sink.wait(40) == 1
     assert "in a row could not be used" in lab.log.read_text()
+
+
+def test_batches_are_made_ready_while_others_are_stored(lab: Lab) -> None:
+    port = free_port()
+    with in_front_of(lab.clickhouse) as proxy:
+        lab.start(
+            ECHOARB_CLICKHOUSE_URL=proxy.url,
+            ECHOARB_METRICS_PORT=str(port),
+            ECHOARB_SINK_FLUSH_ROWS="500",
+        )
+        lab.ready(1)
+        proxy.delay_seconds = 0.2
+        lab.produce(6000, rate=3000)
+        proxy.delay_seconds = 0
+        lab.wait_for_rows(lab.produced)
+    lab.exactly_once()
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    ahead = re.search(r'^echoarb_sink_ahead_total{table="ticks"} (\d+)', told, re.MULTILINE)
+    assert ahead is not None
+    assert int(ahead.group(1)) > 0
 
 
 def test_sigterm_in_mid_insert(lab: Lab) -> None:

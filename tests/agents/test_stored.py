@@ -67,6 +67,20 @@ async def test_only_what_is_missing_is_left(writer: Writer) -> None:
     assert len((await known.missing(run_of(ours, [15, 16]))).records) == 2
 
 
+async def test_what_is_known_is_answered_without_asking(writer: Writer) -> None:
+    ours = uuid4()
+    known = Stored("ticks", writer.query)
+    await insert(writer, run_of(ours, [3, 4]), "a")
+    assert known.missing_as_known(run_of(ours, [2, 3])) is None
+    await known.missing(run_of(ours, [2, 3]))
+    for offsets in ([2, 3, 4, 5], [6, 7]):
+        run = run_of(ours, offsets)
+        assert known.missing_as_known(run) == await known.missing(run)
+    assert known.missing_as_known(run_of(ours, [stored.WINDOW + 2])) is None
+    known.forget()
+    assert known.missing_as_known(run_of(ours, [6])) is None
+
+
 async def test_windows_follow_one_another(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "WINDOW", 10)
     ours = uuid4()
