@@ -49,6 +49,18 @@ class NotReady(HTTPException):
         self.dependencies = dependencies
 
 
+class Declined(HTTPException):
+    """A problem in words of its own: a thing that isn't there, a state that doesn't allow it.
+
+    ``kind`` names the type of problem, such as ``unknown-pair``; ``retry_after`` is seconds.
+    """
+
+    def __init__(self, status: int, kind: str, detail: str, retry_after: int | None = None) -> None:
+        super().__init__(detail=detail, status_code=status)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
 def problem_spec(description: str) -> ResponseSpec:
     """Return an error answer for the OpenAPI document."""
     return ResponseSpec(
@@ -110,6 +122,11 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         away = [name for name, state in error.dependencies.items() if state != "ok"]
         problem.detail = f"not ready: {', '.join(away)}"
         return respond(request, problem, {"Retry-After": "5"})
+    if isinstance(error, Declined):
+        problem = simple(error.status_code, error.detail)
+        problem.type = _SUBJECT + error.kind
+        wait = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+        return respond(request, problem, wait)
     if error.status_code >= 500:
         return on_unexpected(request, error)
     headers = {"Allow": "GET, OPTIONS"} if error.status_code == 405 else None
