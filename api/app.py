@@ -16,11 +16,14 @@ from api import docs, messages
 from api.edge import Edge
 from api.errors import HANDLERS
 from api.feed import Feed
+from api.pairs import Pairs
 from api.parameters import refuse_unknown
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
 from api.routes.live import live_ticks
 from api.routes.markets import markets
+from api.routes.pairs import pairs
+from api.routes.spreads import spread, spread_history, spreads
 from api.routes.subscriptions import subscriptions
 from api.routes.ticks import ticks
 from api.settings import ApiSettings
@@ -34,7 +37,10 @@ DESCRIPTION = (
 
 
 def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
-    """Return the application. It starts the feed, and closes feed and store when it ends."""
+    """Return the application. It starts the feed, and closes feed and store when it ends.
+
+    Raises ConfigurationError if the pair file is wrong.
+    """
 
     @asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
@@ -45,14 +51,19 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             await feed.stop()
             await store.close()
 
+    configured = Pairs.of(settings.pairs())
     origins = settings.cors_origins()
     app = Litestar(
-        [service, health, ready, ticks, markets, gaps, subscriptions, documentation, live_ticks],
+        [
+            *[service, health, ready, ticks, markets, gaps, subscriptions, documentation],
+            *[live_ticks, spreads, spread, spread_history, pairs],
+        ],
         guards=[refuse_unknown],
         dependencies={
             "store": Provide(lambda: store, sync_to_thread=False),
             "feed": Provide(lambda: feed, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
+            "pairs": Provide(lambda: configured, sync_to_thread=False),
         },
         exception_handlers=HANDLERS,
         lifespan=[running],

@@ -54,10 +54,21 @@ class GapKey(msgspec.Struct, frozen=True, array_like=True, tag="gaps", forbid_un
     gap_id: UUID
 
 
-Key = TypeVar("Key", TickKey, MarketKey, GapKey)
+class SpreadKey(
+    msgspec.Struct, frozen=True, array_like=True, tag="spreads", forbid_unknown_fields=True
+):
+    """Place of a spread within its pair: when it was evaluated, then its Kafka identity."""
+
+    ts_us: Micros
+    topic_id: UUID
+    kafka_partition: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    kafka_offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-def encode(key: TickKey | MarketKey | GapKey) -> str:
+Key = TypeVar("Key", TickKey, MarketKey, GapKey, SpreadKey)
+
+
+def encode(key: TickKey | MarketKey | GapKey | SpreadKey) -> str:
     """Return the cursor that continues after ``key``."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
 

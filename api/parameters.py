@@ -15,7 +15,7 @@ from schemas.topics import PLATFORMS
 
 MAX_LIMIT = 10_000
 _LATEST_US = 4_102_444_800_000_000  # 2100-01-01
-_NOT_FROM_QUERY = frozenset({"request", "socket", "store", "feed", "settings"})
+_NOT_FROM_QUERY = frozenset({"request", "socket", "store", "feed", "settings", "pairs", "pair_id"})
 
 Platform = Annotated[
     str | None,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from schemas.pairs import PairSettings
 from schemas.settings import ClickHouseSettings, KafkaSettings, LogSettings, RegistrySettings
 
 
-class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettings):
+class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettings, PairSettings):
     """Where the API listens, whom it lets in, and how much it does for one of them."""
 
     api_host: str = Field("127.0.0.1", description="Address that the API listens on")

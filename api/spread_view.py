@@ -114,12 +114,12 @@ def view(spread: SpreadRecord) -> Spread:
 def record_of(row: dict[str, Any]) -> SpreadRecord:
     """Return the record in a row of the table spreads, as Arrow gives its values."""
     return SpreadRecord(
-        ts=_micros(row["ts"]),
+        ts=micros(row["ts"]),
         pair_id=row["pair_id"],
         description=row["description"],
         verified=bool(row["verified"]),
         legs=tuple(
-            SpreadLeg(**{**leg, "quote_ts": leg["quote_ts"] and _micros(leg["quote_ts"])})
+            SpreadLeg(**{**leg, "quote_ts": leg["quote_ts"] and micros(leg["quote_ts"])})
             for leg in row["legs"]
         ),
         edges=tuple(SpreadEdge(**edge) for edge in row["edges"]),
@@ -162,5 +162,6 @@ def _amount(value: Decimal | None) -> str | None:
     return None if value is None else decimal_text(value)
 
 
-def _micros(moment: datetime) -> int:
+def micros(moment: datetime) -> int:
+    """Return UTC microseconds of an aware datetime, exactly."""
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond

@@ -15,6 +15,7 @@ SOURCES = (
     ("ClickHouse", "schemas.settings:ClickHouseSettings"),
     ("How long ClickHouse keeps rows", "schemas.migrate:RetentionSettings"),
     ("Logs", "schemas.settings:LogSettings"),
+    ("Pairs", "schemas.pairs:PairSettings"),
     ("Connectors", "connectors.settings:ConnectorSettings"),
     ("Kalshi", "connectors.kalshi.settings:KalshiSettings"),
     ("Polymarket", "connectors.polymarket.settings:PolymarketSettings"),

@@ -135,10 +135,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _stored(name: str, value: Any) -> Any:
-    if name.endswith("_ts") and value is not None:
+    if (name == "ts" or name.endswith("_ts")) and value is not None:
         return _EPOCH + timedelta(microseconds=value)
-    if isinstance(value, tuple):
-        return [(item.outcome_id, item.outcome) for item in value]
+    if isinstance(value, tuple):  # of records: an Array(Tuple(...))
+        return [
+            tuple(_stored(part.name, getattr(item, part.name)) for part in fields(item))
+            for item in value
+        ]
     return value
 
 
