@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from echoarb.commands import migrate, parts, schemas, settings, shell, topics, up
+from echoarb.commands import migrate, pairs, parts, schemas, settings, shell, topics, up
 from echoarb.commands.decode import decode
 from echoarb.commands.replay import replay
 from echoarb.simulators.__main__ import run as simulate
@@ -35,6 +35,7 @@ app.command("simulate")(simulate)
 app.command("migrate")(migrate.run_migrations)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
+app.add_typer(pairs.app, name="pairs")
 app.command("settings")(settings.show)
 app.command("broker")(parts.broker)
 app.command("clickhouse")(parts.clickhouse)

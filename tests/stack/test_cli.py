@@ -60,6 +60,7 @@ def echoarb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         ("topics", "list"),
         ("schemas", "register"),
         ("schemas", "list"),
+        *(("pairs", name) for name in ("check", "suggest", "schema")),
     ],
 )
 def test_every_help_teaches_by_example(arguments: tuple[str, ...]) -> None:

@@ -1,0 +1,1 @@
+"""Pairs held against the markets that were seen: checked, and suggested."""
