@@ -35,3 +35,4 @@ class Alert:
     detail: str | None
     acknowledged_by: str | None
     acknowledged_ts: int | None
+    acknowledged_note: str | None

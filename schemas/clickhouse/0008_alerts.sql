@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS {database}.alerts
     detail          Nullable(String)               CODEC(ZSTD(1)),
     acknowledged_by Nullable(String)               CODEC(ZSTD(1)),
     acknowledged_ts Nullable(DateTime64(6, 'UTC')) CODEC(DoubleDelta, ZSTD(1)),
+    acknowledged_note Nullable(String)             CODEC(ZSTD(1)),
 
     topic_id        UUID                           CODEC(ZSTD(1)),
     kafka_partition Int32                          CODEC(ZSTD(1)),
@@ -62,6 +63,7 @@ SELECT
     newest.13 AS detail,
     acknowledged.1 AS acknowledged_by,
     acknowledged.2 AS acknowledged_ts,
+    acknowledged.3 AS acknowledged_note,
     newest.14 AS ts
 FROM
 (
@@ -74,7 +76,7 @@ FROM
             state != 'acknowledged'
         ) AS newest,
         argMin(
-            tuple(acknowledged_by, acknowledged_ts),
+            tuple(acknowledged_by, acknowledged_ts, acknowledged_note),
             tuple(isNull(acknowledged_ts), ts, kafka_offset)
         ) AS acknowledged
     FROM {database}.alerts

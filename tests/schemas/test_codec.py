@@ -186,6 +186,7 @@ alerts = st.builds(
     detail=optional(texts),
     acknowledged_by=optional(texts),
     acknowledged_ts=optional(moments),
+    acknowledged_note=optional(texts),
 )
 
 leg_updates = st.builds(
