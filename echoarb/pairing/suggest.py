@@ -84,8 +84,9 @@ def suggest(markets: Iterable[Seen], least: float, most: int) -> list[dict[str, 
 
 def likeness(one: Question, other: Question, weights: dict[str, float]) -> float:
     """Return how alike two questions are, 0..1."""
-    shared = sum(weights[word] for word in one.words & other.words)
-    either = sum(weights[word] for word in one.words | other.words)
+    # fsum: whatever order a set has today, the same titles are alike to the last bit.
+    shared = math.fsum(weights[word] for word in one.words & other.words)
+    either = math.fsum(weights[word] for word in one.words | other.words)
     found = (shared / either + SequenceMatcher(None, one.text, other.text).ratio()) / 2
     return found if one.numbers == other.numbers else found * OTHER_NUMBERS
 
@@ -107,7 +108,7 @@ def _mutual(
     best_of_other: dict[int, tuple[float, int]] = {}
     for place, one in enumerate(ones):
         shared: defaultdict[int, float] = defaultdict(float)
-        for word in one.words:
+        for word in sorted(one.words):
             if len(holders[word]) <= COMMON:
                 for at in holders[word]:
                     shared[at] += weights[word]
