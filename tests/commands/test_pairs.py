@@ -171,7 +171,9 @@ def test_suggestions_are_pairs_that_nobody_has_verified(run: Any, tables: Tables
     assert cut_pair["polymarket"].outcome_id == "0xcut-1"  # the one that is called Yes
     assert cut_pair["manifold"].market_id == "mcut"
     assert len(parse_pairs(run("suggest", "--most", "1").stdout.encode())) == 1
-    assert len(parse_pairs(run("suggest", "--least", "1").stdout.encode())) == 1  # the same words
+    alike = parse_pairs(run("suggest", "--least", "1").stdout.encode())  # word for word
+    assert [len(each.legs) for each in pairs] == [2, 3]
+    assert [len(each.legs) for each in alike] == [2, 2]
 
 
 titles = st.text("abc 2é?-", min_size=1, max_size=30)
