@@ -8,6 +8,7 @@ import sys
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from echoarb.simulators import pairs
 from echoarb.stack.infrastructure import wait_ready
 from echoarb.stack.keys import key_pair
 from echoarb.stack.plan import Options, simulated_env, simulator_command
@@ -43,6 +44,8 @@ class Services:
     async def start_readers(self, kafka: KafkaSettings) -> None:
         """Start sink and API and wait until they are at work. Raises Fatal."""
         options = self._options
+        if options.simulated_pairs is not None:
+            options.simulated_pairs.write_text(pairs.document(options.seed), encoding="utf-8")
         sink = self._add(
             SINK,
             [sys.executable, "-m", "agents", "sink"],

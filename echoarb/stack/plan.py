@@ -58,6 +58,11 @@ class Options:
         """Schema registry URL for clients."""
         return self.registry or f"http://{LOOPBACK}:{self.registry_port}"
 
+    @property
+    def simulated_pairs(self) -> Path | None:
+        """The pair file over the simulated venues' markets; None if the venues are real."""
+        return None if self.live else self.data_dir / "market_pairs.json"
+
     def ports(self) -> list[tuple[int, str]]:
         """Return every port that will be listened on, with the option that moves it."""
         ports = [(self.api_port, "--api-port"), (self.metrics_port, "--metrics-port")]
@@ -77,6 +82,8 @@ class Options:
             "ECHOARB_REGISTRY_URL": self.registry_url,
             "PYTHONUNBUFFERED": "1",
         }
+        if self.simulated_pairs is not None:
+            env["ECHOARB_MARKET_PAIRS"] = str(self.simulated_pairs)
         if self.local_kafka:  # whatever the environment says of a real one
             env["ECHOARB_KAFKA_SECURITY"] = "PLAINTEXT"
         if self.registry is None:
