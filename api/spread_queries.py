@@ -18,15 +18,10 @@ KEY = ("ts", "topic_id", "kafka_partition", "kafka_offset")
 
 
 def latest(pair_ids: Sequence[str]) -> Query:
-    """Return the query for the newest spread of each pair, by pair id.
-
-    The inner query reads the two columns of the primary key only.
-    """
+    """Return the query for the newest spread of each pair, by pair id."""
     sql = (
-        f"SELECT {', '.join(COLUMNS)} FROM spreads WHERE pair_id IN {{pairs:Array(String)}} AND "
-        "(pair_id, ts) IN (SELECT pair_id, max(ts) FROM spreads "
-        "WHERE pair_id IN {pairs:Array(String)} GROUP BY pair_id) "
-        "ORDER BY pair_id, kafka_offset DESC LIMIT 1 BY pair_id"
+        f"SELECT {', '.join(COLUMNS)} FROM latest_spreads FINAL "
+        "WHERE pair_id IN {pairs:Array(String)} ORDER BY pair_id"
     )
     return Query(sql, {"pairs": list(pair_ids)})
 

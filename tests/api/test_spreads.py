@@ -114,6 +114,7 @@ async def test_the_latest_of_each_pair_with_the_old_fields_and_ours(
 ) -> None:
     assert await api.get(PATH) == []
     insert(tables, [make_spread(at, max_spread=D(at) / 100) for at in (3, 9, 5)])
+    insert(tables, [make_spread(at, max_spread=D(at) / 100) for at in (4, 6)], first=3)  # older
     gone = make_spread(50, pair_id="configured-no-more")
     insert(tables, [make_spread(7, pair_id="two-of-three"), gone], first=10)
     found = await api.get(PATH)

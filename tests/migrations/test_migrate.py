@@ -125,7 +125,12 @@ def test_every_written_table_forgets_repeated_blocks(client: Any, database: str)
         f"SELECT name, engine_full FROM system.tables WHERE database = '{database}' "
         "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
     ).result_rows
-    assert {name for name, _ in engines} == {*TABLE_OF.values(), "latest", "candles"}
+    assert {name for name, _ in engines} == {
+        *TABLE_OF.values(),
+        "latest",
+        "candles",
+        "latest_spreads",
+    }
     assert all("non_replicated_deduplication_window = 1000" in engine for _, engine in engines)
 
 

@@ -156,3 +156,9 @@ def test_the_json_schema_is_that_of_the_classes() -> None:
 def test_the_files_that_come_along_are_right_and_unverified(name: str) -> None:
     for pair in read_pairs(ROOT / "config" / name):
         assert pair.verified is None
+
+
+def test_the_documented_example_can_be_read() -> None:
+    text = (ROOT / "docs" / "spreads.md").read_text()
+    [pair] = parse_pairs(text.partition("```json\n")[2].partition("```")[0].encode())
+    assert [len(leg.chosen()) for leg in pair.legs] == [2, 1]
