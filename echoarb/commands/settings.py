@@ -21,6 +21,7 @@ SOURCES = (
     ("Polymarket", "connectors.polymarket.settings:PolymarketSettings"),
     ("Manifold", "connectors.manifold.settings:ManifoldSettings"),
     ("Sink", "agents.settings:SinkSettings"),
+    ("Alerts", "agents.alert_settings:AlertSettings"),
     ("API", "api.settings:ApiSettings"),
 )
 """Section and settings class, in the order of .env.example."""
