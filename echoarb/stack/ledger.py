@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from echoarb.stack import topics
+from schemas.ends import ends
 from schemas.settings import KafkaSettings
 from schemas.topics import DEADLETTERS, TOPICS, ticks_topic
 
@@ -89,7 +90,7 @@ class Ledger:
 
     def _ends(self) -> dict[tuple[str, int], int]:
         names = [*(ticks_topic(platform) for platform in self.platforms), DEADLETTERS.name]
-        return topics.ends(self._settings, {name: TOPICS[name].partitions for name in names})
+        return ends(self._settings, {name: TOPICS[name].partitions for name in names})
 
     def count(self, client: Any, database: str) -> tuple[dict[str, Count], int]:
         """Return each platform's count, and how many records were dead-lettered in this run.

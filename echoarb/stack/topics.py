@@ -1,14 +1,14 @@
-"""Topics on any broker: create what schemas/topics.py names, read their ids and their ends."""
+"""Topics on any broker: create what schemas/topics.py names, read their ids."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -18,11 +18,6 @@ from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS, Topic
 
 TIMEOUT_SECONDS = 15
-_NO_LEADER_YET = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-)
 BROKER_DEFAULT = -1
 """Replication factor that leaves the number of copies to the broker."""
 
@@ -99,66 +94,6 @@ def describe(
             raise _error(error, f"topic {name} can't be described", settings) from error
         states[name] = TopicState(name, _uuid(found.topic_id), len(found.partitions))
     return states
-
-
-def ends(
-    settings: KafkaSettings, topics: Mapping[str, int], timeout_seconds: float = TIMEOUT_SECONDS
-) -> dict[tuple[str, int], int]:
-    """Return each partition's end (the next offset to be written), for partitions by topic.
-
-    Found by reading on from what the broker calls the latest offset to the high watermark of its
-    fetch answers: Tansu's ListOffsets answers too low. Raises Transient if the broker can't be
-    reached or doesn't get to an end in time.
-    """
-    consumer = Consumer(
-        {
-            **settings.librdkafka(),
-            "group.id": "echoarb-ends",  # wanted by the library; nothing is committed
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-        },
-        logger=SILENT,
-    )
-    try:
-        starts = [
-            TopicPartition(name, partition, _latest(consumer, name, partition, timeout_seconds))
-            for name, count in topics.items()
-            for partition in range(count)
-        ]
-        consumer.assign(starts)
-        found: dict[tuple[str, int], int] = {}
-        deadline = time.monotonic() + timeout_seconds
-        while len(found) < len(starts):
-            if time.monotonic() > deadline:
-                raise Transient(f"{settings.kafka_bootstrap} doesn't come to its topics' ends")
-            for message in consumer.consume(1000, 0.1):
-                error = message.error()
-                if error is None:
-                    continue
-                if error.code() != KafkaError._PARTITION_EOF:
-                    raise Transient(f"{settings.kafka_bootstrap}: {error.str()}")
-                key = (str(message.topic()), int(message.partition() or 0))
-                found[key] = int(message.offset() or 0)
-        return found
-    except KafkaException as error:
-        raise Transient(f"{settings.kafka_bootstrap}: {error.args[0].str()}") from error
-    finally:
-        consumer.close()
-
-
-def _latest(consumer: Consumer, name: str, partition: int, timeout_seconds: float) -> int:
-    """Ask for a partition's end, which a topic that was just created may not have yet."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            place = TopicPartition(name, partition)
-            _, high = consumer.get_watermark_offsets(place, timeout_seconds)
-            return int(high)
-        except KafkaException as error:
-            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def _uuid(kafka_id: Any) -> UUID:

@@ -16,6 +16,7 @@ from connectors.capture import Capture
 from echoarb.commands.decode import plain_record
 from echoarb.stack import topics
 from schemas.codec import decode_framed, encode
+from schemas.ends import ends
 from schemas.settings import KafkaSettings
 from schemas.tick import Tick
 from schemas.topics import PLATFORMS, TICK_PARTITIONS, ticks_topic
@@ -75,7 +76,7 @@ async def test_replay_publishes_the_same_datums(broker: str, registry: str, tmp_
     kept, _, files = await session("kalshi", tmp_path)
     settings = KafkaSettings.load(kafka_bootstrap=broker)
     topics.create(settings)
-    before = topics.ends(settings, {ticks_topic("kalshi"): TICK_PARTITIONS})
+    before = ends(settings, {ticks_topic("kalshi"): TICK_PARTITIONS})
     _, said = echoarb("replay", "kalshi", *files, "--kafka", broker, "--registry", registry)
     assert f"{len(kept.frames)} frames published" in said
     consumer = Consumer(

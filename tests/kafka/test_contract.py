@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from echoarb.stack import topics
+from schemas.ends import ends
 from schemas.errors import ConfigurationError, Transient
 from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS, Topic
@@ -139,7 +140,7 @@ def test_our_topics_are_created_once(settings: KafkaSettings) -> None:
 def test_a_broker_that_is_not_there_is_transient() -> None:
     nowhere = KafkaSettings.load(kafka_bootstrap="127.0.0.1:1")
     with pytest.raises(Transient, match=r"127\.0\.0\.1:1"):
-        topics.ends(nowhere, {"ticks.kalshi": 1}, timeout_seconds=1)
+        ends(nowhere, {"ticks.kalshi": 1}, timeout_seconds=1)
 
 
 @pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
@@ -177,7 +178,7 @@ def test_high_watermark_of_fetch_is_right_and_list_offsets_is_known(
     read(source, 1)
     assert source.get_watermark_offsets(TopicPartition(name, 0), cached=True)[1] == 100
     source.close()
-    assert topics.ends(settings, {name: 2}) == {(name, 0): 100, (name, 1): 0}
+    assert ends(settings, {name: 2}) == {(name, 0): 100, (name, 1): 0}
 
 
 def test_a_group_resumes_where_it_committed(broker: str, make_topic: Callable[[int], str]) -> None:
