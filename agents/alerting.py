@@ -55,6 +55,11 @@ class Alerting:
         """The alerts that are open."""
         return list(self._lifecycle.board.open.values())
 
+    @property
+    def speaking(self) -> bool:
+        """Whether this worker makes the records."""
+        return self._lifecycle.speaking
+
     def speak(self, now_us: int) -> None:
         """Make records from now on. The topic alerts must have been read to its end before."""
         self._watching_since = now_us

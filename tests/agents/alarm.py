@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -175,3 +177,12 @@ class Sim:
             missed=None,
             detail=None,
         )
+
+
+async def until(done: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait until ``done()`` is true. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if done():
+                return
+            await asyncio.sleep(0.01)
