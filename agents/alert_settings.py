@@ -18,6 +18,9 @@ class AlertSettings(KafkaSettings, RegistrySettings, LogSettings):
     alert_group: str = Field(
         "echoarb-alerts", description="Kafka consumer group of the workers that decide on alerts"
     )
+    alert_session_seconds: float = Field(
+        10, ge=1, le=300, description="Silence of the worker that decides after which another does"
+    )
     alert_clear_ratio: Decimal = Field(
         Decimal("0.8"),
         gt=0,

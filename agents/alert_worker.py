@@ -8,6 +8,7 @@ partition 0 speaks, and each delivers its partitions' alerts to the webhooks. On
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -35,13 +36,13 @@ from schemas.logs import get_logger
 from schemas.registry import Registry
 from schemas.topics import ALERTS, TOPICS
 
+_QUIET = logging.getLogger("echoarb.librdkafka")
 log = get_logger("echoarb.alerts")
 
 SPEAKER = TopicPartition(ALERTS.name, 0)
 """Whoever has this partition decides on alerts."""
 HANDOVER_SECONDS = 15
 """How long giving up partitions waits for what is being published."""
-SESSION_MS = 10_000
 LONGEST_PAUSE = 15
 
 
@@ -160,7 +161,7 @@ class AlertWorker:
 
     def _send(self, outgoing: Sequence[Outgoing]) -> None:
         if self._producer is None:
-            self._producer = Producer(producer_options(self._settings))
+            self._producer = Producer(producer_options(self._settings), logger=_QUIET)
         failed: list[str] = []
 
         def delivered(error: object, _message: object) -> None:
@@ -189,8 +190,8 @@ class AlertWorker:
         settings = self._settings
         consumer = AIOKafkaConsumer(
             group_id=settings.alert_group,
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=SESSION_MS // 4,
+            session_timeout_ms=int(settings.alert_session_seconds * 1000),
+            heartbeat_interval_ms=int(settings.alert_session_seconds * 250),
             **kafka_options(settings),
         )
         await consumer.start()
@@ -214,6 +215,7 @@ class AlertWorker:
                     committed = done
         finally:
             await self.gave_up()
+            await _commit(consumer, self._webhooks.committable())
             await consumer.stop()
 
     async def _alert(self, value: bytes | None) -> Alert | None:
