@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.alert import Alert
 from schemas.gap import Gap
 from schemas.market import Market
 from schemas.tick import Tick
@@ -75,6 +76,7 @@ class Reconnect:
     reason: str
 
 
-Record = Tick | Gap | Market
+Record = Tick | Gap | Market | Alert
+"""What is published. Alerts are about the connector itself; no parser makes one."""
 Request = SnapshotNeeded | Resubscribe | Reconnect
-Event = Record | Applied | Ignored | Rejected | Request
+Event = Tick | Gap | Market | Applied | Ignored | Rejected | Request

@@ -77,7 +77,7 @@ class Pipeline:
         return self._handle(self.parser.disconnected(connection, at_us, reason, detail))
 
     def publish(self, record: Record) -> None:
-        """Count and hand on a record that no frame brought, such as a startup gap."""
+        """Count and hand on a record that no frame brought: a startup gap, an open breaker."""
         count(self._platform, record)
         self._publish(record)
 

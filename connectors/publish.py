@@ -3,8 +3,8 @@
 The bounded queue is librdkafka's own. When it is full (a broker that is slow or away for long),
 the policy is: of quotes only the newest per outcome is kept and sent when there is room, trades
 and the older quotes are dropped and counted, and each market concerned gets an ``overflow`` Gap.
-Gap and Market records are kept, newest per key, until there is room: they are few and say what
-is wrong.
+Gap, Market and Alert records are kept, newest per key, until there is room: they are few and say
+what is wrong.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from connectors import metrics
 from connectors.events import Record
 from connectors.gaps import make_gap
 from connectors.settings import ConnectorSettings
+from schemas.alert import Alert
 from schemas.clock import Clock, now_us
 from schemas.codec import encode
 from schemas.errors import Fatal, Poison
@@ -30,7 +31,7 @@ from schemas.framing import frame
 from schemas.gap import Gap
 from schemas.logs import get_logger
 from schemas.tick import Tick
-from schemas.topics import GAPS, MARKETS, ticks_topic
+from schemas.topics import ALERTS, GAPS, MARKETS, ticks_topic
 
 log = get_logger(__name__)
 
@@ -39,6 +40,8 @@ def topic_of(record: Record) -> str:
     """Return the name of the topic that takes the record."""
     if isinstance(record, Tick):
         return ticks_topic(record.platform)
+    if isinstance(record, Alert):
+        return ALERTS.name
     return GAPS.name if isinstance(record, Gap) else MARKETS.name
 
 
@@ -46,6 +49,8 @@ def key_of(record: Record) -> str:
     """Return the record key, as topics.py words it."""
     if isinstance(record, Tick):
         return record.market_id
+    if isinstance(record, Alert):
+        return f"{record.rule}:{record.subject}"
     return f"{record.platform}:{record.market_id if record.market_id is not None else '*'}"
 
 
@@ -177,6 +182,8 @@ class Publisher:
             self._note_overflow(record, dropped)
         elif isinstance(record, Gap):
             self._held["gap", str(record.gap_id) + str(record.to_ts)] = record
+        elif isinstance(record, Alert):
+            self._held["alert", str(record.alert_id) + record.state] = record
         else:
             self._held["market", record.market_id] = record
 
@@ -218,4 +225,4 @@ async def publishing(publisher: Publisher) -> AsyncIterator[asyncio.Task[None]]:
 
 def topics_of(platform: str) -> tuple[str, ...]:
     """Return the names of the topics that a connector of this platform writes."""
-    return (ticks_topic(platform), GAPS.name, MARKETS.name)
+    return (ticks_topic(platform), GAPS.name, MARKETS.name, ALERTS.name)

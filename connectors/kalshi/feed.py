@@ -70,7 +70,7 @@ class Feed:
         self._left_out = 0
         self._rest_path = urlsplit(venue.kalshi_rest_url).path.rstrip("/")
         self._ws_path = urlsplit(venue.kalshi_ws_url).path
-        breakers = Breakers(self._parser.platform, settings)
+        breakers = Breakers(self._parser.platform, settings, pipeline.publish)
         self._rest = Rest(
             self._parser.platform,
             venue.kalshi_rest_url,

@@ -65,7 +65,7 @@ class Feed:
         self._relist = asyncio.Event()
         self._newest_bet_ms: dict[str, int] = {}
         """Venue time of the newest bet when a socket was silent, by slot; none if it never was."""
-        breakers = Breakers(self._parser.platform, settings)
+        breakers = Breakers(self._parser.platform, settings, pipeline.publish)
         self._rest = Rest(
             self._parser.platform,
             venue.manifold_rest_url,

@@ -61,7 +61,7 @@ class Feed:
         self._keyset = True
         """Whether the venue has its newer paging; False once it refused it."""
         platform = self._parser.platform
-        breakers = Breakers(platform, settings)
+        breakers = Breakers(platform, settings, pipeline.publish)
         self._gamma = Rest(
             platform,
             venue.polymarket_gamma_url,
