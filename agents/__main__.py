@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agents.settings import SinkSettings
-from agents.worker import serve
+from agents.sink_worker import serve
 from schemas.logs import configure
 from schemas.process import clean_exit
 

@@ -1,25 +1,43 @@
-"""The Faust application of the sink. Why each setting is as it is: docs/decisions."""
+"""The Faust application of a worker. Why each setting is as it is: docs/decisions."""
 
 from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import dataclass
 from typing import Any
 
 import faust
 
-from agents.settings import SinkSettings
 from agents.transport import Transport
+from schemas.settings import KafkaSettings
 
 MAX_POLL_SECONDS = 7 * 24 * 3600
 """ClickHouse may be away for days before Kafka takes the partitions away; health watches us."""
 
 
-def faust_app(settings: SinkSettings, datadir: str) -> faust.App:
+@dataclass(frozen=True, slots=True)
+class GroupOptions:
+    """How a worker shares in its consumer group and how much it reads at once."""
+
+    group: str
+    session_seconds: float
+    commit_seconds: float
+    fetch_records: int
+    """Records of one partition that are handed on as one batch at most."""
+    fetch_kilobytes: int
+    """Kilobytes that are fetched ahead per partition."""
+    stall_seconds: float
+    """Records waiting and none committed for this long ends the worker."""
+    stop_seconds: float
+    """How long a stopping worker may take to finish what is in hand."""
+
+
+def faust_app(settings: KafkaSettings, options: GroupOptions, datadir: str) -> faust.App:
     """Return the Faust application, without agents. It binds no port and creates no topic."""
-    session = settings.sink_session_seconds
+    session = options.session_seconds
     app = faust.App(
-        settings.sink_group,
+        options.group,
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
         broker_credentials=_credentials(settings),
         datadir=datadir,
@@ -30,14 +48,14 @@ def faust_app(settings: SinkSettings, datadir: str) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=0,
-        # A batch that can't be stored must not hold up the group: it is dropped and read again.
+        # A batch that can't be dealt with must not hold up the group: it is dropped and read again.
         stream_wait_empty=False,
-        # Events that wait in front of the sink: each is a fetch of one partition.
+        # Events that wait in front of an agent: each is a fetch of one partition.
         stream_buffer_maxsize=8,
-        broker_max_poll_records=settings.sink_fetch_records,
+        broker_max_poll_records=options.fetch_records,
         broker_max_poll_interval=MAX_POLL_SECONDS,
-        consumer_max_fetch_size=settings.sink_fetch_kilobytes * 1024,
-        broker_commit_interval=settings.sink_commit_seconds,
+        consumer_max_fetch_size=options.fetch_kilobytes * 1024,
+        broker_commit_interval=options.commit_seconds,
         broker_session_timeout=session,
         broker_request_timeout=max(session + 10, 40),
         broker_heartbeat_interval=min(3, session / 3),
@@ -50,7 +68,7 @@ def faust_app(settings: SinkSettings, datadir: str) -> faust.App:
     return app
 
 
-def _credentials(settings: SinkSettings) -> Any:
+def _credentials(settings: KafkaSettings) -> Any:
     if settings.kafka_security == "PLAINTEXT":
         return None
     context = None

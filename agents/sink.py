@@ -98,6 +98,8 @@ class Sink:
         dead_letters: DeadLetters,
     ) -> None:
         self.table = table
+        self.name = table.name
+        self.topics = table.topics
         self._settings = settings
         self._writer = writer
         self._topic_ids = topic_ids

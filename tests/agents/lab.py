@@ -153,7 +153,7 @@ class Lab:
         """Wait until that many sinks in all have said that they have partitions."""
         try:
             until(
-                lambda: self.log.exists() and self.log.read_text().count('"storing"') >= sinks,
+                lambda: self.log.exists() and self.log.read_text().count('"working"') >= sinks,
                 seconds,
             )
         except TimeoutError as error:

@@ -117,7 +117,8 @@ class Transport(RuleBasedStateMachine):
     async def _build(self) -> None:
         async def nothing(*_: Any, **__: Any) -> None: ...
 
-        self.app = faust_app(SinkSettings(_env_file=None), "unused")
+        settings = SinkSettings(_env_file=None)
+        self.app = faust_app(settings, settings.group_options(), "unused")
         self.app.loop = asyncio.get_running_loop()
         self.consumer = LoggedConsumer(
             self.app.transport, nothing, nothing, nothing, loop=asyncio.get_running_loop()
