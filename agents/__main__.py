@@ -1,4 +1,4 @@
-"""``python -m agents sink``."""
+"""``python -m agents sink`` and ``python -m agents analytics``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from agents.settings import SinkSettings
-from agents.sink_worker import serve
+from agents import analytics as analytics_worker
+from agents import sink_worker
+from agents.settings import AnalyticsSettings, SinkSettings
 from schemas.logs import configure
 from schemas.process import clean_exit
 
@@ -60,7 +61,48 @@ def sink(
             metrics_port=metrics_port,
         )
         configure(settings)
-        asyncio.run(serve(settings))
+        asyncio.run(sink_worker.serve(settings))
+
+
+@app.command()
+def analytics(
+    kafka: Annotated[str | None, typer.Option(help="Brokers, host:port,...")] = None,
+    registry: Annotated[str | None, typer.Option(help="Schema registry URL")] = None,
+    clickhouse: Annotated[str | None, typer.Option(help="ClickHouse HTTP URL")] = None,
+    database: Annotated[str | None, typer.Option(help="ClickHouse database")] = None,
+    pairs: Annotated[
+        str | None, typer.Option(help="Pair file; see `echoarb pairs check --help`")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Consumer group; workers of one group share the partitions")
+    ] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Prometheus port; 0 = none")] = None,
+) -> None:
+    """Compute latencies, spreads and alerts, and publish them, until Ctrl-C.
+
+    Start as many as there are partitions at most; they share the work, and one of them decides on
+    alerts. Results go to the topics latency, spreads and alerts, which the sink stores.
+
+    Everything else is set by ECHOARB_* variables or .env: see .env.example.
+
+    Examples:
+
+      python -m agents analytics
+
+      python -m agents analytics --kafka broker:9092 --pairs config/market_pairs.json
+    """
+    with clean_exit():
+        settings = AnalyticsSettings.load(
+            kafka_bootstrap=kafka,
+            registry_url=registry,
+            clickhouse_url=clickhouse,
+            clickhouse_database=database,
+            market_pairs=pairs,
+            analytics_group=group,
+            metrics_port=metrics_port,
+        )
+        configure(settings)
+        asyncio.run(analytics_worker.serve(settings))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class LegFacts:
     """Gaps and markets to facts about legs: the newest of each key, when it is said anew."""
 
     name = "leg-facts"
-    topics = (GAPS.name, MARKETS.name)
+    topics: tuple[str, ...] = (GAPS.name, MARKETS.name)
     rebuilt = True
 
     def __init__(self, pairs: Iterable[Pair], schema_of: SchemaOf) -> None:

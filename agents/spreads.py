@@ -42,7 +42,7 @@ class Spreads:
     """The topic legs to spreads."""
 
     name = "spreads"
-    topics = (LEGS.name,)
+    topics: tuple[str, ...] = (LEGS.name,)
     rebuilt = True
 
     def __init__(

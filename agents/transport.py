@@ -29,7 +29,7 @@ offset follows the last batch before which everything is done. That one rule cov
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,6 +81,10 @@ def _is_done(message: Message) -> bool:
 class BatchingConsumer(driver.Consumer):
     """Faust's aiokafka consumer, with a batch for an event."""
 
+    from_start: frozenset[str] = frozenset()
+    """Topics that are read from their beginning at each assignment, whatever was committed."""
+    after_revoke: Callable[[set[TP]], None] | None = None
+    """Called with partitions that were given up."""
     before_revoke: Callable[[], Awaitable[None]] | None = None
     """Awaited before partitions are given up: the time to finish and acknowledge what is in hand.
     The group waits for it, so it has to end well within the rebalance timeout."""
@@ -92,6 +96,7 @@ class BatchingConsumer(driver.Consumer):
         self._seeks = 0  # how often everything was sought, twice each
         self.moved = 0
         """How often the read position was put elsewhere: what was read may come again."""
+        self._seeks_of: Counter[TP] = Counter()
         self._giving_up = False  # partitions are being revoked: no new work
         self._lost_place = False  # fetched records were dropped, the position is behind them
 
@@ -192,12 +197,21 @@ class BatchingConsumer(driver.Consumer):
             )
         return found
 
+    def end_of(self, topic: str, partition: int) -> int:
+        """Return the partition's high watermark, as the last fetch answer had it."""
+        return int(self.highwater(TP(topic, partition)))
+
     # Moving
+
+    def epoch_of(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return what changes whenever the partition's read position is put elsewhere."""
+        return self._seeks, self._seeks_of[TP(topic, partition)]
 
     async def seek(self, partition: TP, offset: int) -> None:
         """Read the partition from ``offset`` on; what was handed on of it is forgotten."""
         tp = ensure_TP(partition)
         self._sought[tp] = offset
+        self._seeks_of[tp] += 1
         await self._put_back(tp, offset)
         self._forget(tp)
 
@@ -219,12 +233,13 @@ class BatchingConsumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Read every assigned partition from where the group has committed, or from its start.
 
+        Topics of ``from_start`` are read from theirs in any case.
         aiokafka leaves a partition alone that has no commit yet, or one at 0: what was fetched of
         it and dropped would not be read again, and the next commit would pass over it.
         """
         committed = await super().seek_to_committed()
         for tp, offset in committed.items():
-            if not offset:
+            if not offset or tp.topic in self.from_start:
                 await self._put_back(ensure_TP(tp), 0)
         return committed
 
@@ -240,6 +255,8 @@ class BatchingConsumer(driver.Consumer):
             self._giving_up = False
             for tp in revoked:
                 self._forget(tp)
+            if self.after_revoke is not None:
+                self.after_revoke(revoked)
         await super().on_partitions_revoked(revoked)
 
     def _forget(self, tp: TP) -> None:

@@ -81,13 +81,16 @@ class Worker:
         """The consumer of the application."""
         return cast(BatchingConsumer, self._app.consumer)
 
-    async def run(self) -> None:
-        """Run until told to stop. Raises Fatal, or whatever ended an agent."""
+    async def run(self, companions: Sequence[asyncio.Task[None]] = ()) -> None:
+        """Run until told to stop, and as long as the companions do.
+
+        Raises Fatal, or whatever ended an agent or a companion.
+        """
         self.consumer.before_revoke = self._settle
         starting = asyncio.create_task(self._start())
         watching = asyncio.create_task(self._watch())
         try:
-            await first(self._stopping, self._failure, watching, starting)
+            await first(self._stopping, self._failure, watching, starting, *companions)
             await self._drain()
         finally:
             for task in (starting, watching, self._failure):

@@ -22,6 +22,8 @@ SINK = "sink"
 SINK_SESSION_SECONDS = 6
 """A first group join on Tansu takes half the session timeout."""
 SINK_GROUP = "echoarb-sink"
+ANALYTICS = "analytics"
+ANALYTICS_GROUP = "echoarb-analytics"
 API = "api"
 
 
@@ -52,6 +54,12 @@ class Services:
             {"ECHOARB_SINK_SESSION_SECONDS": str(SINK_SESSION_SECONDS)},
             free_port(),
         )
+        analytics = self._add(
+            ANALYTICS,
+            [sys.executable, "-m", "agents", "analytics"],
+            {"ECHOARB_ANALYTICS_SESSION_SECONDS": str(SINK_SESSION_SECONDS)},
+            free_port(),
+        )
         api = self._add(
             API,
             [sys.executable, "-m", "api"],
@@ -62,7 +70,8 @@ class Services:
         await wait_ready(api, lambda: http_answers(f"{url}/health"))
         self._supervisor.say(f"API ready at {url} (documents at {url}/docs)")
         await wait_ready(sink, lambda: _is_stable(kafka, SINK_GROUP))
-        self._supervisor.say("sink ready")
+        await wait_ready(analytics, lambda: _is_stable(kafka, ANALYTICS_GROUP))
+        self._supervisor.say("sink and analytics ready")
 
     async def start_venues(self) -> None:
         """Start each venue's connector, with a simulated venue for it unless live."""

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from echoarb.stack.infrastructure import Infrastructure
 from echoarb.stack.ledger import Count, Ledger
 from echoarb.stack.numbers import Tally, scrape
-from echoarb.stack.pipeline import SINK, Services
+from echoarb.stack.pipeline import ANALYTICS, SINK, Services
 from echoarb.stack.plan import Options, check_ports
 from echoarb.stack.ports import require_free
 from echoarb.stack.snapshot import Snapshot, take
@@ -160,7 +160,7 @@ class Run:
         if not ledger.broken:
             return
         self._say("the broker kept nothing: ticks that were not stored yet are lost, uncounted")
-        for name in (SINK, *services.writers()):
+        for name in (SINK, ANALYTICS, *services.writers()):
             part = self._supervisor.parts.get(name)
             if part is not None:
                 await asyncio.to_thread(part.child.kill)
@@ -252,7 +252,9 @@ class Run:
     async def _end_all(self, services: Services) -> None:
         """End in the order of the data: writers, then readers, then what they stand on."""
         await self._supervisor.stop(services.writers())
-        await self._supervisor.stop([*services.simulators(), "api", SINK], grace_seconds=30)
+        # The analytics first: the sink stores what it says at its end.
+        await self._supervisor.stop([*services.simulators(), ANALYTICS], grace_seconds=30)
+        await self._supervisor.stop(["api", SINK], grace_seconds=30)
         await self._supervisor.stop(["registry", "clickhouse", "broker"])
 
 
