@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-import msgspec
-
 from agents.alert_settings import AlertSettings, us
 from schemas.alert import Severity
+from schemas.alert_detail import spread_detail
 from schemas.spread import Spread
 
 Level = Literal["on", "between", "off"]
@@ -89,14 +88,6 @@ def text(value: Decimal) -> str:
     return f"{value.quantize(Decimal('0.001')).normalize():f}"
 
 
-class SpreadDetail(msgspec.Struct):
-    """``detail`` of a spread's alert. ``executable``: something is left after fees between venues
-    that pay real money."""
-
-    executable: bool
-    spread: Spread
-
-
 def of_spread(spread: Spread, settings: AlertSettings) -> Finding:
     """Return what a spread is worth. One that can't be told is nothing to act on: ``off``."""
     size, threshold = spread.max_spread, spread.threshold
@@ -123,7 +114,7 @@ def of_spread(spread: Spread, settings: AlertSettings) -> Finding:
         threshold=threshold,
         unit="probability",
         pair_id=spread.pair_id,
-        detail=msgspec.json.encode(SpreadDetail(executable, spread)).decode(),
+        detail=spread_detail(spread),
         hold_us=us(settings.alert_spread_seconds),
         change=threshold * settings.alert_change_ratio,
     )

@@ -18,6 +18,8 @@ from api.errors import HANDLERS
 from api.feed import Feed
 from api.pairs import Pairs
 from api.parameters import refuse_unknown
+from api.publish import Publisher
+from api.routes.alerts import acknowledge, alert, alerts
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
 from api.routes.live import live_ticks
@@ -49,19 +51,23 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             yield
         finally:
             await feed.stop()
+            await publisher.close()
             await store.close()
 
     configured = Pairs.of(settings.pairs())
+    publisher = Publisher(settings)
     origins = settings.cors_origins()
     app = Litestar(
         [
             *[service, health, ready, ticks, markets, gaps, subscriptions, documentation],
             *[live_ticks, spreads, spread, spread_history, pairs],
+            *[alerts, alert, acknowledge],
         ],
         guards=[refuse_unknown],
         dependencies={
             "store": Provide(lambda: store, sync_to_thread=False),
             "feed": Provide(lambda: feed, sync_to_thread=False),
+            "publisher": Provide(lambda: publisher, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
             "pairs": Provide(lambda: configured, sync_to_thread=False),
         },
@@ -69,8 +75,8 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
         lifespan=[running],
         cors_config=CORSConfig(
             allow_origins=origins,
-            allow_methods=["GET"],
-            allow_headers=["accept", "x-request-id"],
+            allow_methods=["GET", "POST"],
+            allow_headers=["accept", "content-type", "x-request-id"],
             expose_headers=["link", "x-next-cursor", "x-request-id"],
         )
         if origins

@@ -65,10 +65,19 @@ class SpreadKey(
     kafka_offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-Key = TypeVar("Key", TickKey, MarketKey, GapKey, SpreadKey)
+class AlertKey(
+    msgspec.Struct, frozen=True, array_like=True, tag="alerts", forbid_unknown_fields=True
+):
+    """Place of an alert: when it was raised, then its id."""
+
+    raised_us: Micros
+    alert_id: UUID
 
 
-def encode(key: TickKey | MarketKey | GapKey | SpreadKey) -> str:
+Key = TypeVar("Key", TickKey, MarketKey, GapKey, SpreadKey, AlertKey)
+
+
+def encode(key: TickKey | MarketKey | GapKey | SpreadKey | AlertKey) -> str:
     """Return the cursor that continues after ``key``."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
 

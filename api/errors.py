@@ -129,8 +129,13 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         return respond(request, problem, wait)
     if error.status_code >= 500:
         return on_unexpected(request, error)
-    headers = {"Allow": "GET, OPTIONS"} if error.status_code == 405 else None
+    headers = {"Allow": _allowed(error)} if error.status_code == 405 else None
     return respond(request, simple(error.status_code, _details(request, error)), headers)
+
+
+def _allowed(error: HTTPException) -> str:
+    methods = (error.headers or {}).get("allow", "GET, OPTIONS")
+    return ", ".join(sorted(method.strip() for method in methods.split(",")))
 
 
 def _details(request: Request[Any, Any, Any], error: HTTPException) -> str:

@@ -15,7 +15,9 @@ from schemas.topics import PLATFORMS
 
 MAX_LIMIT = 10_000
 _LATEST_US = 4_102_444_800_000_000  # 2100-01-01
-_NOT_FROM_QUERY = frozenset({"request", "socket", "store", "feed", "settings", "pairs", "pair_id"})
+_NOT_FROM_QUERY = frozenset(
+    {"request", "socket", "store", "feed", "settings", "pairs", "publisher", "data"}
+)
 
 Platform = Annotated[
     str | None,
@@ -57,7 +59,12 @@ def refuse_unknown(
     """
     if connection.scope["type"] != ScopeType.HTTP:
         return  # /ws/ticks reads its own
-    known = sorted(set(handler.parsed_fn_signature.parameters) - _NOT_FROM_QUERY)
+    taken = _NOT_FROM_QUERY | connection.path_params.keys()
+    known = sorted(
+        getattr(parameter.kwarg_definition, "name", None) or name
+        for name, parameter in handler.parsed_fn_signature.parameters.items()
+        if name not in taken
+    )
     given = [name for name, _ in connection.query_params.multi_items()]
     for name in given:
         if name not in known:

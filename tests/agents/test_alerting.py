@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.alert_latency import quantile_us
-from agents.alert_rules import SpreadDetail, severity_of_spread
+from agents.alert_rules import severity_of_spread
 from schemas.alert import Alert
+from schemas.alert_detail import read_spread_detail
 from schemas.gap import Gap
 from schemas.identity import event_id
 from schemas.topics import ALERTS, GAPS, SPREADS
@@ -89,13 +89,16 @@ def test_severity_bands(size: str, severity: str) -> None:
 def test_a_spread_says_whether_it_can_be_had() -> None:
     sim = Sim()
     [alert] = sim.feed(sim.spread("0.12", edge="0.03"))
-    detail = msgspec.json.decode(alert.detail or "", type=SpreadDetail)
+    detail = read_spread_detail(alert.detail)
+    assert detail is not None
     assert detail.executable
     assert detail.spread == sim.spread("0.12", edge="0.03")
     assert "0.03 a contract after fees at kalshi-polymarket" in alert.message
     [other] = sim.feed(sim.spread("0.12", edge="-0.01", pair="other"))
     assert "nothing to be had" in other.message
-    assert not msgspec.json.decode(other.detail or "", type=SpreadDetail).executable
+    assert (detail := read_spread_detail(other.detail)) is not None
+    assert not detail.executable
+    assert read_spread_detail(None) is read_spread_detail('{"executable": 1}') is None
 
 
 def test_a_spread_that_can_not_be_told_any_more_is_over() -> None:

@@ -22,6 +22,7 @@ from api import server
 from api.settings import ApiSettings
 from echoarb.stack import tansu as tansu_broker
 from echoarb.stack.process import Child
+from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.framing import frame
 from schemas.gap import Gap
@@ -29,7 +30,7 @@ from schemas.identity import event_id
 from schemas.registry import Registry
 from schemas.settings import RegistrySettings
 from schemas.tick import Tick
-from schemas.topics import GAPS, TOPICS, ticks_topic
+from schemas.topics import ALERTS, GAPS, TOPICS, ticks_topic
 
 BASE_US = 1_785_000_000_000_000
 """2026-07-25T17:20:00Z."""
@@ -187,7 +188,7 @@ class Broker:
         self.child = tansu_broker.start(self.port, self.log)
         create_topics(self.address)
 
-    def publish(self, *records: Tick | Gap) -> None:
+    def publish(self, *records: Tick | Gap | Alert) -> None:
         """Write records to their topics and wait until they are there."""
         publish(self.address, self.registry_url, *records)
 
@@ -206,13 +207,17 @@ def create_topics(bootstrap: str) -> None:
             future.result(20)
 
 
-def publish(bootstrap: str, registry_url: str, *records: Tick | Gap) -> None:
+def publish(bootstrap: str, registry_url: str, *records: Tick | Gap | Alert) -> None:
     """Write records to their topics and wait until they are there."""
     registry = Registry(RegistrySettings(_env_file=None, registry_url=registry_url))
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5})
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "linger.ms": 5, "partitioner": "murmur2_random"}
+    )
     for record in records:
         if isinstance(record, Tick):
             topic, key = TOPICS[ticks_topic(record.platform)], record.market_id
+        elif isinstance(record, Alert):
+            topic, key = ALERTS, f"{record.rule}:{record.subject}"
         else:
             topic, key = GAPS, f"{record.platform}:{record.market_id or '*'}"
         producer.produce(topic.name, frame(registry.id_of(topic), encode(record)), key)
