@@ -8,14 +8,12 @@ partition 0 speaks, and each delivers its partitions' alerts to the webhooks. On
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from confluent_kafka import KafkaException, Producer
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
@@ -24,19 +22,18 @@ from agents.alert_metrics import PUBLISHED, RESTARTS, SPEAKING, UNUSABLE
 from agents.alert_settings import AlertSettings
 from agents.alerting import Alerting
 from agents.lag import Lags
+from agents.outbox import Outbox
 from agents.processor import Outgoing
 from agents.webhooks import Webhooks
 from schemas.alert import Alert
 from schemas.clock import now_us
-from schemas.codec import decode_framed, encode
+from schemas.codec import decode_framed
 from schemas.ends import ends
 from schemas.errors import Poison, Transient
-from schemas.framing import frame
 from schemas.logs import get_logger
 from schemas.registry import Registry
-from schemas.topics import ALERTS, TOPICS
+from schemas.topics import ALERTS
 
-_QUIET = logging.getLogger("echoarb.librdkafka")
 log = get_logger("echoarb.alerts")
 
 SPEAKER = TopicPartition(ALERTS.name, 0)
@@ -46,19 +43,6 @@ HANDOVER_SECONDS = 15
 LONGEST_PAUSE = 15
 
 
-def producer_options(settings: AlertSettings) -> dict[str, object]:
-    """Return the options of a producer that does not lose, double or reorder alerts."""
-    return {
-        **settings.librdkafka(),
-        "enable.idempotence": True,
-        "acks": "all",
-        "message.timeout.ms": 15_000,
-        "linger.ms": 5,
-        # As the connectors' and the API's: all records of a key have to be in one partition.
-        "partitioner": "murmur2_random",
-    }
-
-
 class AlertWorker:
     """One worker's part in the alerts."""
 
@@ -66,7 +50,7 @@ class AlertWorker:
         """Raises ConfigurationError if webhooks are configured wrongly."""
         self._settings = settings
         self._registry = Registry(settings)
-        self._producer: Producer | None = None
+        self._outbox = Outbox(settings, self._registry)
         self._webhooks = Webhooks(settings)
         self._our_turn = False
         self._handover: dict[tuple[str, int], int] | None = None
@@ -154,35 +138,10 @@ class AlertWorker:
             reraise=True,
         ):
             with attempt:
-                await asyncio.to_thread(self._send, outgoing)
+                await asyncio.to_thread(self._outbox.publish, outgoing)
         for item in outgoing:
             assert isinstance(item.record, Alert)
             PUBLISHED.labels(item.record.rule, item.record.state).inc()
-
-    def _send(self, outgoing: Sequence[Outgoing]) -> None:
-        if self._producer is None:
-            self._producer = Producer(producer_options(self._settings), logger=_QUIET)
-        failed: list[str] = []
-
-        def delivered(error: object, _message: object) -> None:
-            if error is not None:
-                failed.append(str(error))
-
-        for item in outgoing:
-            schema_id = self._registry.id_of(TOPICS[item.topic])
-            try:
-                value = frame(schema_id, encode(item.record))
-            except Poison as error:
-                UNUSABLE.labels(item.topic, error.reason).inc()
-                log.error("alert not encodable", key=item.key, detail=error.detail)
-                continue
-            try:
-                self._producer.produce(item.topic, value, item.key, on_delivery=delivered)
-            except (BufferError, KafkaException) as error:
-                failed.append(str(error))
-                break
-        if self._producer.flush(20) or failed:
-            raise Transient(f"Kafka did not take alerts: {failed[:1] or 'no answer in time'}")
 
     # Sharing the webhooks and the turn
 

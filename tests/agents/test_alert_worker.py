@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from agents.alert_settings import AlertSettings
-from agents.alert_worker import AlertWorker, producer_options
+from agents.alert_worker import AlertWorker
 from agents.lag import lag_of
 from echoarb.stack import tansu as tansu_broker
 from echoarb.stack import topics
@@ -39,7 +39,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.settings)
-        self.producer = Producer(producer_options(self.settings), logger=SILENT)
+        self.producer = Producer(self.settings.librdkafka(), logger=SILENT)
         self.reader = Consumer({**self.settings.librdkafka(), "group.id": "test"}, logger=SILENT)
         places = [TopicPartition(ALERTS.name, number, 0) for number in range(ALERTS.partitions)]
         self.reader.assign(places)
