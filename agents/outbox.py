@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Sequence
 
+from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaException, Producer
 
 from agents.analytics_metrics import PUBLISHED, REFUSED
@@ -27,7 +27,8 @@ def partition_of(item: Outgoing) -> int:
     """Return the partition that ``partition_key`` chooses, -1 to leave it to the record's key."""
     if item.partition_key is None:
         return -1
-    return zlib.crc32(item.partition_key.encode()) % TOPICS[item.topic].partitions
+    number = murmur2(item.partition_key.encode()) & 0x7FFFFFFF  # as for record keys
+    return int(number % TOPICS[item.topic].partitions)
 
 
 class Outbox:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from faust.types import EventT
@@ -80,8 +81,11 @@ class Stage:
                 async with self._working:
                     await self._prepare(batch, consumer)
                     live = self._is_live(batch)
-                    found = await self._retried(lambda: self._process(batch, live=live))
-                    await self._retried(lambda: self._publish(found))
+                    found: list[Outgoing] = []
+                    for each in self._processors:  # each by itself: one may not bear a repetition
+                        work = partial(each.process, batch, live=live)
+                        found += await self._retried(work)
+                    await self._retried(partial(self._publish, found))
             RECORDS.labels(self.name).inc(len(batch.records))
             acknowledge(event)
         finally:
@@ -113,16 +117,17 @@ class Stage:
             del self._ends[place]
         return False
 
-    def _process(self, batch: Batch, *, live: bool) -> list[Outgoing]:
-        return [item for each in self._processors for item in each.process(batch, live=live)]
-
     async def pass_time(self) -> None:
         """Publish what time alone brings. Raises Transient."""
         async with self._working:
             now = now_us()
             found = [item for each in self._processors for item in each.pass_time(now)]
             if found:
-                await self._retried(lambda: self._publish(found))
+                self.idle.clear()
+                try:
+                    await self._retried(partial(self._publish, found))
+                finally:
+                    self.idle.set()
 
     def revoked(self, places: Collection[Place]) -> None:
         """Forget partitions that others have now."""

@@ -224,6 +224,10 @@ class BatchingConsumer(driver.Consumer):
         """Read every assigned partition from where the group has committed."""
         self._seeks += 1
         await super().perform_seek()
+        for tp in self._read_offset:
+            if tp.topic in self.from_start:
+                # Faust holds what was committed for read, and drops what lies below it.
+                self._read_offset[tp] = None
         self._seeks += 1  # a fetch that began meanwhile may hold records from before
         self.moved += 1
         for tp in list(self._handed_on):

@@ -22,6 +22,7 @@ SOURCES = (
     ("Manifold", "connectors.manifold.settings:ManifoldSettings"),
     ("Sink", "agents.settings:SinkSettings"),
     ("Alerts", "agents.alert_settings:AlertSettings"),
+    ("Analytics", "agents.settings:AnalyticsSettings"),
     ("API", "api.settings:ApiSettings"),
 )
 """Section and settings class, in the order of .env.example."""

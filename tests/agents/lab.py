@@ -125,8 +125,8 @@ class Lab:
                     time.sleep(max(0.0, begin + done / rate - time.monotonic()))
         assert self.producer.flush(60) == 0
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a sink process."""
+    def start(self, worker: str = "sink", **environment: str) -> subprocess.Popen[bytes]:
+        """Start a process of a worker."""
         settings = {
             "ECHOARB_KAFKA_BOOTSTRAP": self.kafka,
             "ECHOARB_REGISTRY_URL": self.registry,
@@ -134,13 +134,16 @@ class Lab:
             "ECHOARB_CLICKHOUSE_DATABASE": self.database,
             "ECHOARB_SINK_GROUP": self.group,
             "ECHOARB_SINK_SESSION_SECONDS": "2",
+            "ECHOARB_ANALYTICS_GROUP": f"{self.group}-analytics",
+            "ECHOARB_ANALYTICS_SESSION_SECONDS": "2",
+            "ECHOARB_ALERT_GROUP": f"{self.group}-alerts",
             "ECHOARB_METRICS_PORT": "0",
             **environment,
         }
         root = Path(__file__).resolve().parents[2]
         with self.log.open("ab") as log:
             sink = subprocess.Popen(
-                [sys.executable, "-m", "agents", "sink"],
+                [sys.executable, "-m", "agents", worker],
                 env={**os.environ, **settings, "PYTHONPATH": str(root)},
                 cwd=self.log.parent,
                 stdout=log,
