@@ -120,6 +120,9 @@ def test_partitions_and_topic_ids(
         admin.create_topics([NewTopic(name, 6, 1)])[name].result(SECONDS)
     assert caught.value.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
     admin.delete_topics([name])[name].result(SECONDS)
+    deadline = time.monotonic() + SECONDS
+    while topics.describe(settings, [name]):  # a KRaft broker hears of it a moment later
+        assert time.monotonic() < deadline
     topics.create(settings, [topic(name, 6)])
     assert topics.describe(settings, [name])[name].topic_id != first.topic_id
     assert topics.describe(settings, ["no-such-topic"]) == {}
