@@ -71,7 +71,7 @@ async def alerts(
 ) -> AlertPage:
     """Return a page of alerts."""
     chosen = queries.AlertFilter(
-        min_threshold=round(Decimal(str(min_threshold)), 8),
+        min_threshold=round(abs(Decimal(str(min_threshold))), 8),  # -0.0 passes for zero
         state=in_state,
         rule=rule,
         severity=severity,

@@ -108,6 +108,8 @@ async def test_alerts_are_filtered(api: Api, tables: Tables) -> None:
     cases: list[tuple[dict[str, Any], list[Alert]]] = [
         ({}, [silence, big]),
         ({"min_threshold": 0}, [silence, small, big]),
+        ({"min_threshold": "-0.0"}, [silence, small, big]),
+        ({"min_threshold": "1e-300"}, [silence, small, big]),
         ({"min_threshold": 0.04}, [silence, small, big]),
         ({"min_threshold": 0.2}, [silence]),
         ({"state": "any"}, [done, silence, big]),
@@ -200,6 +202,11 @@ async def test_bad_acknowledgements_are_refused(api: Api, tables: Tables) -> Non
         assert answer.status == 400
     async with api.http.get(url) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+    for empty in (b"", b"null"):
+        url = f"{api.url}{PATH}/{done.alert_id}/acknowledge"
+        headers = {"content-type": "application/json"}
+        async with api.http.post(url, data=empty, headers=headers) as answer:
+            assert answer.status == 409, await answer.text()
     status, problem = await acknowledge(api, done.alert_id)
     assert (status, problem["type"]) == (409, "urn:echoarb:problem:alert-cleared")
 

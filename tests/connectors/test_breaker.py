@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from connectors.breaker import BreakerOpen, Breakers
-from connectors.publish import key_of, topic_of, topics_of
+from connectors.gaps import make_gap
+from connectors.publish import Publisher, key_of, topic_of, topics_of
 from schemas.alert import Alert
 from schemas.codec import decode, encode
 from schemas.identity import event_id
@@ -77,3 +79,19 @@ async def test_a_clock_that_is_set_back_ends_no_alert_before_it_began() -> None:
     async with await breakers.of("markets"):
         pass
     assert said[1].cleared_ts == 5_000_000
+
+
+async def test_an_alert_waits_for_room_in_the_queue_to_kafka() -> None:
+    said: list[Alert] = []
+    await fail(Breakers("kalshi", settings(breaker_failures=1), said.append))
+    [raised] = said
+    cleared = dataclasses.replace(raised, state="cleared", cleared_ts=raised.ts)
+    chosen = settings(kafka_bootstrap="127.0.0.1:9", queue_records=100)
+    publisher = Publisher("kalshi", chosen, dict.fromkeys(topics_of("kalshi"), 1))
+    for number in range(110):
+        publisher.publish(make_gap("kalshi", f"M{number}", "", "sequence", number))
+    publisher.publish(raised)
+    publisher.publish(raised)
+    publisher.publish(cleared)
+    waiting = [record for record in publisher._held.values() if isinstance(record, Alert)]
+    assert waiting == [raised, cleared]
