@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
 
 from agents import metrics
@@ -20,12 +21,28 @@ from schemas.registry import Registry
 ALL_TOPICS = tuple(topic for table in TABLES for topic in table.topics)
 
 
+OBJECTS_BETWEEN_COLLECTIONS = 500_000
+
+
+def _collect_seldom() -> None:
+    """Let the garbage collector look seldom, and never at what lives as long as the process.
+
+    Each fetched record is an object or two; collecting after every 700 of them, as is the default,
+    went through all that wait and took a third of the time. They form no cycles: reference counts
+    free them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 100)
+
+
 async def serve(settings: SinkSettings) -> None:
     """Store every topic until SIGTERM or SIGINT; then store what is in hand, commit and return.
 
     Raises Fatal when it can't go on.
     """
     quiet_logs()
+    _collect_seldom()
     stopping = asyncio.Event()
     on_stop_signal(stopping.set)
     serve_metrics(settings.metrics_host, settings.metrics_port)
