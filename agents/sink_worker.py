@@ -27,9 +27,9 @@ OBJECTS_BETWEEN_COLLECTIONS = 500_000
 def _collect_seldom() -> None:
     """Let the garbage collector look seldom, and never at what lives as long as the process.
 
-    Each fetched record is an object or two; collecting after every 700 of them, as is the default,
-    went through all that wait and took a third of the time. They form no cycles: reference counts
-    free them.
+    Each fetched record is an object or two, and the default is to go through the young ones after
+    every 700, and through all that wait now and again. They form no cycles: reference counts free
+    them. docs/benchmarks.md has what it brought.
     """
     gc.collect()
     gc.freeze()
