@@ -8,7 +8,7 @@ what came meanwhile is published when time passes, and only as it is then.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from agents.legs import SchemaOf, read
@@ -58,7 +58,7 @@ class Spreads:
     def process(self, batch: Batch, *, live: bool) -> list[Outgoing]:
         """Take one batch; return the spreads that it changed and that are due."""
         place = (batch.topic, batch.partition)
-        touched: dict[str, None] = {}
+        touched: dict[str, _Kept] = {}
         for record in batch.records:
             update = read("legupdate", record.value, self._schema_of, self.name)
             if not isinstance(update, LegUpdate) or update.pair_id not in self._pairs:
@@ -70,7 +70,7 @@ class Spreads:
             kept.place = place
             if kept.state.apply(update):
                 kept.changed = True
-                touched[update.pair_id] = None
+                touched[update.pair_id] = kept
         if not live:
             self._catching_up[place] = 0
             return []
@@ -78,7 +78,7 @@ class Spreads:
         if not self._now:
             return []  # nobody said what time it is
         now = self._time_of(batch)
-        due = [pair_id for pair_id in touched if self._is_due(self._kept[pair_id], now)]
+        due = {key: kept for key, kept in touched.items() if self._is_due(kept, now)}
         HELD_BACK.inc(len(touched) - len(due))
         return self._evaluate(due, now)
 
@@ -90,11 +90,11 @@ class Spreads:
                 self._catching_up[place] = now_us
             elif now_us - since >= QUIET_US:
                 del self._catching_up[place]
-        due = [
-            pair_id
+        due = {
+            pair_id: kept
             for pair_id, kept in self._kept.items()
             if kept.place not in self._catching_up and self._is_due(kept, now_us)
-        ]
+        }
         found = self._evaluate(due, now_us)
         self._show()
         return found
@@ -116,10 +116,9 @@ class Spreads:
             return False
         return kept.changed or (kept.until is not None and now_us >= kept.until)
 
-    def _evaluate(self, pair_ids: Iterable[str], now_us: int) -> list[Outgoing]:
+    def _evaluate(self, due: Mapping[str, _Kept], now_us: int) -> list[Outgoing]:
         found: list[Outgoing] = []
-        for pair_id in pair_ids:
-            kept = self._kept[pair_id]
+        for pair_id, kept in due.items():
             spread, kept.until = kept.state.spread(now_us)
             kept.changed = False
             if kept.last is not None and replace(spread, ts=kept.last.ts) == kept.last:

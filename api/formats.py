@@ -143,9 +143,15 @@ def to_csv(table: pa.Table) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.column_names)
-    columns = [readable(table.column(name)) for name in table.column_names]
+    columns = [_csv_texts(table.column(name)) for name in table.column_names]
     writer.writerows(zip(*columns, strict=True))
     return text.getvalue().encode()
+
+
+def _csv_texts(column: pa.ChunkedArray) -> list[Any]:
+    if pa.types.is_boolean(column.type):  # as in JSON, not as Python has it
+        return column.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
+    return readable(column)
 
 
 def to_arrow(table: pa.Table) -> bytes:

@@ -218,7 +218,7 @@ async def test_history_in_every_form(api: Api, tables: Tables) -> None:
         following = answer.links["next"]["url"].raw_path_qs
     assert len(lines) == 2
     assert lines[0]["timestamp"] == isoformat(BASE_US + 2)
-    assert lines[0]["kalshi_prob"] == "0.41"
+    assert (lines[0]["kalshi_prob"], lines[0]["verified"]) == ("0.41", "true")
     assert lines[0]["manifold_prob"] == ""
     assert lines[0]["manifold_unusable"] == "no_quote"
     assert (lines[0]["kalshi_poly_spread"], lines[0]["kalshi_poly_edge"]) == ("0.11", "0.052948")
