@@ -141,7 +141,7 @@ def test_ctrl_c_ends_everything_and_nothing_is_lost(started: Any) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_kill_leaves_nothing_running(started: Any) -> None:
     up = started("--venues", "manifold")
-    up.until("sink ready")
+    up.until("sink and analytics ready")
     up.until("connectors started")
     assert len(up.family) >= 5
     up.process.kill()
