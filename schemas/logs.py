@@ -51,6 +51,8 @@ def configure(settings: LogSettings) -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*final, renderer])
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
+    # A line per request to the registry says nothing that our own lines don't.
+    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.root.level))
 
 
 def get_logger(name: str) -> Any:
