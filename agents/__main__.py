@@ -78,10 +78,10 @@ def analytics(
     ] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Prometheus port; 0 = none")] = None,
 ) -> None:
-    """Compute latencies, spreads and alerts, and publish them, until Ctrl-C.
+    """Compute spreads and alerts, and publish them, until Ctrl-C.
 
     Start as many as there are partitions at most; they share the work, and one of them decides on
-    alerts. Results go to the topics latency, spreads and alerts, which the sink stores.
+    alerts. Results go to the topics spreads and alerts, which the sink stores.
 
     Everything else is set by ECHOARB_* variables or .env: see .env.example.
 

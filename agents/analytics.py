@@ -26,7 +26,7 @@ log = get_logger("echoarb.analytics")
 
 
 async def serve(settings: AnalyticsSettings) -> None:
-    """Compute latencies, spreads and alerts until SIGTERM or SIGINT, then commit and return.
+    """Compute spreads and alerts until SIGTERM or SIGINT, then commit and return.
 
     Raises Fatal when it can't go on, ConfigurationError if the pair file or webhooks are wrong.
     """

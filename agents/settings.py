@@ -63,7 +63,7 @@ class SinkSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSetti
 
 
 class AnalyticsSettings(AlertSettings, ClickHouseSettings, PairSettings):
-    """One analytics process: topics to latencies, spreads and alerts."""
+    """One analytics process: topics to spreads and alerts."""
 
     metrics_host: str = Field("127.0.0.1", description="Address of the metrics port")
     metrics_port: int = Field(9091, ge=0, le=65535, description="Prometheus port; 0 = none")

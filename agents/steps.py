@@ -1,6 +1,6 @@
 """The stages of the analytics, in the order in which records pass through them.
 
-ticks.* -> latencies, and the quotes of legs; gaps and markets -> facts about legs; legs -> spreads.
+ticks.* -> the quotes of legs; gaps and markets -> facts about legs; legs -> spreads.
 Alerts follow the results by themselves: agents/alert_worker.py.
 """
 

@@ -11,7 +11,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 @dataclass(frozen=True, slots=True)
 class LatencyBucket:
-    """One bucket's number and count: schemas/histogram.py."""
+    """One bucket's number and count, as latency.avsc states them."""
 
     bucket: int
     count: int

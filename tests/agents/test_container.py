@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import fastavro
@@ -18,6 +19,7 @@ from schemas.framing import frame
 
 from .lab import tick
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORM = layout(parsed_schema("tick"), TABLES[0].columns)
 
 
@@ -55,7 +57,7 @@ def test_rows_are_the_records_and_where_they_lay(
             str(row["topic_id"]),
             row["kafka_partition"],
             row["kafka_offset"],
-            round(row["append_ts"].timestamp() * 1_000_000),
+            (row["append_ts"] - EPOCH) // timedelta(microseconds=1),  # exact, a float is not
             row["sequence"],
         )
         for row in rows
