@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from api.cursor import AlertKey
-from api.queries import Query, _Conditions, _instant
+from api.sql import Conditions, Query, instant
 
 State = Literal["open", "raised", "acknowledged", "cleared", "any"]
 COLUMNS = (
@@ -40,7 +40,7 @@ class AlertFilter:
 
 def alerts(chosen: AlertFilter, after: AlertKey | None, rows: int) -> Query:
     """Return the query for at most ``rows`` alerts after the key, the one raised last first."""
-    where = _Conditions()
+    where = Conditions()
     for column in ("rule", "severity", "platform", "pair_id"):
         where.equal(column, getattr(chosen, column))
     if chosen.state == "open":
@@ -53,12 +53,12 @@ def alerts(chosen: AlertFilter, after: AlertKey | None, rows: int) -> Query:
         least=f"{chosen.min_threshold:f}",
     )
     if chosen.since is not None:
-        where.add(f"raised_ts >= {_instant('since')}", since=chosen.since)
+        where.add(f"raised_ts >= {instant('since')}", since=chosen.since)
     if chosen.until is not None:
-        where.add(f"raised_ts < {_instant('until')}", until=chosen.until)
+        where.add(f"raised_ts < {instant('until')}", until=chosen.until)
     if after is not None:
         where.add(
-            f"(raised_ts, alert_id) < ({_instant('after_ts')}, {{after_alert:UUID}})",
+            f"(raised_ts, alert_id) < ({instant('after_ts')}, {{after_alert:UUID}})",
             after_ts=after.raised_us,
             after_alert=str(after.alert_id),
         )

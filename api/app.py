@@ -20,6 +20,7 @@ from api.pairs import Pairs
 from api.parameters import refuse_unknown
 from api.publish import Publisher
 from api.routes.alerts import acknowledge, alert, alerts
+from api.routes.candles import candles
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
 from api.routes.live import live_ticks
@@ -62,6 +63,7 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             *[service, health, ready, ticks, markets, gaps, subscriptions, documentation],
             *[live_ticks, spreads, spread, spread_history, pairs],
             *[alerts, alert, acknowledge],
+            *[candles],
         ],
         guards=[refuse_unknown],
         dependencies={

@@ -74,10 +74,31 @@ class AlertKey(
     alert_id: UUID
 
 
-Key = TypeVar("Key", TickKey, MarketKey, GapKey, SpreadKey, AlertKey)
+class CandleKey(
+    msgspec.Struct, frozen=True, array_like=True, tag="candles", forbid_unknown_fields=True
+):
+    """Place of a candle within its market: when it starts, then whose it is."""
+
+    start_us: Micros
+    platform: Name
+    outcome_id: Name
 
 
-def encode(key: TickKey | MarketKey | GapKey | SpreadKey | AlertKey) -> str:
+class OutcomeKey(
+    msgspec.Struct, frozen=True, array_like=True, tag="outcomes", forbid_unknown_fields=True
+):
+    """Place of an outcome, in alphabetical order."""
+
+    platform: Name
+    market_id: Name
+    outcome_id: Name
+
+
+AnyKey = TickKey | MarketKey | GapKey | SpreadKey | AlertKey | CandleKey | OutcomeKey
+Key = TypeVar("Key", TickKey, MarketKey, GapKey, SpreadKey, AlertKey, CandleKey, OutcomeKey)
+
+
+def encode(key: AnyKey) -> str:
     """Return the cursor that continues after ``key``."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,8 @@ log = get_logger("echoarb.api")
 
 MEDIA_TYPE: Any = "application/problem+json"
 _SUBJECT = "urn:echoarb:problem:"
+_MISSING = re.compile(r"Missing required query parameter '([a-z_]+)'")
+"""How Litestar names a parameter that was not given: in words only."""
 
 
 class InvalidParameter(HTTPException):
@@ -153,6 +156,8 @@ def _validation_errors(error: ValidationException) -> list[dict[str, str]]:
         for item in extra
         if isinstance(item, dict)
     ]
+    if not found and (missing := _MISSING.match(error.detail)):
+        return [{"parameter": missing[1], "detail": "has to be given"}]
     return found or [{"parameter": "request", "detail": "invalid"}]
 
 

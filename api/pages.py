@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from api import queries
 from api.cursor import TickKey
-from api.queries import Query, TickFilter
+from api.queries import TickFilter
+from api.sql import Query
 
 
 class Tables(Protocol):

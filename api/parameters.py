@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
@@ -27,6 +27,16 @@ Market = Annotated[
     str | None,
     Parameter(description="The venue's market id", min_length=1, max_length=256),
 ]
+OneMarket = Annotated[
+    str,
+    Parameter(description="The venue's market id", min_length=1, max_length=256),
+]
+Outcome = Annotated[
+    str | None,
+    Parameter(description="The book within the market", min_length=1, max_length=256),
+]
+Kind = Annotated[Literal["quote", "trade"] | None, Parameter(description="What happened")]
+Order = Annotated[Literal["desc", "asc"], Parameter(description="desc: newest first")]
 Since = Annotated[
     str | None,
     Parameter(

@@ -8,10 +8,11 @@ are neighbours and are dropped after reading (api/pages.py): nothing here needs 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from api.cursor import GapKey, MarketKey, TickKey
+from api.sql import Conditions, Query, instant
 
 Order = Literal["desc", "asc"]
 
@@ -36,35 +37,6 @@ GAP_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A statement with ``{name:Type}`` places, and the values for them."""
-
-    sql: str
-    parameters: dict[str, Any]
-
-
-@dataclass(slots=True)
-class _Conditions:
-    texts: list[str] = field(default_factory=list)
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, text: str, **parameters: Any) -> None:
-        self.texts.append(text)
-        self.parameters.update(parameters)
-
-    def equal(self, column: str, value: str | None) -> None:
-        if value is not None:
-            self.add(f"{column} = {{{column}:String}}", **{column: value})
-
-    def where(self) -> str:
-        return "WHERE " + (" AND ".join(self.texts) or "1")
-
-
-def _instant(name: str) -> str:
-    return f"fromUnixTimestamp64Micro({{{name}:Int64}}, 'UTC')"
-
-
-@dataclass(frozen=True, slots=True)
 class TickFilter:
     """Which ticks. ``since`` is inclusive, ``until`` exclusive: ingest times, UTC microseconds."""
 
@@ -85,23 +57,23 @@ def ticks(chosen: TickFilter, after: TickKey | None, rows: int) -> Query:
     rows: the newest 10,000 in 0.3 s instead of 1.7, and the newest 100 in 0.1 instead of the 0.8
     that FINAL takes.
     """
-    where = _Conditions()
+    where = Conditions()
     where.equal("platform", chosen.platform)
     where.equal("market_id", chosen.market)
     where.equal("outcome_id", chosen.outcome)
     where.equal("kind", chosen.kind)
     if chosen.since is not None:
-        where.add(f"ingest_ts >= {_instant('since')}", since=chosen.since)
+        where.add(f"ingest_ts >= {instant('since')}", since=chosen.since)
     if chosen.until is not None:
-        where.add(f"ingest_ts < {_instant('until')}", until=chosen.until)
+        where.add(f"ingest_ts < {instant('until')}", until=chosen.until)
     newest_first = chosen.order == "desc"
     beyond, edge = ("<", "min") if newest_first else (">", "max")
     inside, direction = (">=", "DESC") if newest_first else ("<=", "ASC")
     if after is not None:
         where.add(
             # The first half is for the indexes, the second for ties.
-            f"ingest_ts {beyond}= {_instant('after_ts')} AND ({', '.join(TICK_KEY)}) {beyond} "
-            f"({_instant('after_ts')}, {{after_topic:UUID}}, {{after_partition:Int32}}, "
+            f"ingest_ts {beyond}= {instant('after_ts')} AND ({', '.join(TICK_KEY)}) {beyond} "
+            f"({instant('after_ts')}, {{after_topic:UUID}}, {{after_partition:Int32}}, "
             "{after_offset:Int64})",
             after_ts=after.ingest_us,
             after_topic=str(after.topic_id),
@@ -129,7 +101,7 @@ def markets(
 
     ``search`` is text to be found in title, slug or market id, in any case.
     """
-    where = _Conditions()
+    where = Conditions()
     where.equal("platform", platform)
     where.equal("status", status)
     if search is not None:
@@ -174,7 +146,7 @@ def gaps(chosen: GapFilter, after: GapKey | None, rows: int) -> Query:
     connector left open, because it ended, is over when the platform's next connector starts: the
     startup gap of that one covers what came before it.
     """
-    inner = _Conditions()
+    inner = Conditions()
     inner.equal("platform", chosen.platform)
     inner.equal("reason", chosen.reason)
     if chosen.market is not None:
@@ -184,16 +156,16 @@ def gaps(chosen: GapFilter, after: GapKey | None, rows: int) -> Query:
                 " AND platform IN (SELECT platform FROM markets WHERE market_id = {market:String})"
             )
         inner.add(f"(market_id = {{market:String}} OR ({whole}))", market=chosen.market)
-    outer = _Conditions()
+    outer = Conditions()
     if chosen.since is not None:
-        outer.add(f"(ended IS NULL OR ended > {_instant('since')})", since=chosen.since)
+        outer.add(f"(ended IS NULL OR ended > {instant('since')})", since=chosen.since)
     if chosen.until is not None:
-        outer.add(f"(from_ts IS NULL OR from_ts < {_instant('until')})", until=chosen.until)
+        outer.add(f"(from_ts IS NULL OR from_ts < {instant('until')})", until=chosen.until)
     if chosen.open is not None:
         outer.add("ended IS NULL" if chosen.open else "ended IS NOT NULL")
     if after is not None:
         outer.add(
-            f"(first_ts, gap_id) < ({_instant('after_ts')}, {{after_gap:UUID}})",
+            f"(first_ts, gap_id) < ({instant('after_ts')}, {{after_gap:UUID}})",
             after_ts=after.first_us,
             after_gap=str(after.gap_id),
         )
@@ -225,7 +197,7 @@ RECENT_SECONDS = 300
 
 def recorded_markets(platform: str | None, after: MarketKey | None, rows: int) -> Query:
     """Return the query for at most ``rows`` markets that ticks were stored of, alphabetically."""
-    where = _Conditions()
+    where = Conditions()
     where.equal("platform", platform)
     if after is not None:
         where.add(
@@ -245,7 +217,7 @@ def recorded_markets(platform: str | None, after: MarketKey | None, rows: int) -
 
 def recorded_platforms(platform: str | None) -> Query:
     """Return the query for totals per platform."""
-    where = _Conditions()
+    where = Conditions()
     where.equal("platform", platform)
     return Query(
         "SELECT platform, uniqExact(market_id) AS markets, "

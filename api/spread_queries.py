@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.cursor import SpreadKey
-from api.queries import Query
+from api.sql import Query
 
 COLUMNS = (
     *("ts", "pair_id", "description", "verified", "legs", "edges", "max_spread"),

@@ -17,8 +17,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from api.formats import valid
 from api.metrics import QUERY_SECONDS
-from api.queries import Query
 from api.settings import ApiSettings
+from api.sql import Query
 from schemas.errors import EchoArbError, Transient
 from schemas.logs import get_logger
 

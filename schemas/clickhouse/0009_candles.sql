@@ -1,8 +1,8 @@
 -- Minute candles of each outcome, from trades and from quotes, kept up by every insert into ticks and
 -- kept longer than they. A minute is one of our clock (ingest_ts). Every state is one that a
 -- repeated insert can't change: the first, last, lowest and highest by the tick's own place, and
--- for sums a map from the tick's identity to its size. Read through the view candles_by_minute, or
--- merge the states by hour or day.
+-- for sums a map from the tick's identity to its size. Whoever reads it merges the states, by minute,
+-- hour or day: api/candle_queries.py.
 CREATE TABLE IF NOT EXISTS {database}.candles
 (
     platform     LowCardinality(String),
