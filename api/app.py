@@ -20,15 +20,19 @@ from api.pairs import Pairs
 from api.parameters import refuse_unknown
 from api.publish import Publisher
 from api.routes.alerts import acknowledge, alert, alerts
+from api.routes.book import book
 from api.routes.candles import candles
+from api.routes.coverage import coverage
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
+from api.routes.latest import latest
 from api.routes.live import live_ticks
 from api.routes.markets import markets
 from api.routes.pairs import pairs
 from api.routes.spreads import spread, spread_history, spreads
 from api.routes.subscriptions import subscriptions
 from api.routes.ticks import ticks
+from api.routes.trades import trades
 from api.settings import ApiSettings
 from api.store import Store
 
@@ -63,7 +67,7 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             *[service, health, ready, ticks, markets, gaps, subscriptions, documentation],
             *[live_ticks, spreads, spread, spread_history, pairs],
             *[alerts, alert, acknowledge],
-            *[candles],
+            *[latest, trades, candles, book, coverage],
         ],
         guards=[refuse_unknown],
         dependencies={

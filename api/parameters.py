@@ -37,6 +37,14 @@ Outcome = Annotated[
 ]
 Kind = Annotated[Literal["quote", "trade"] | None, Parameter(description="What happened")]
 Order = Annotated[Literal["desc", "asc"], Parameter(description="desc: newest first")]
+Search = Annotated[
+    str | None,
+    Parameter(
+        description="Words to be found in title, slug or market id, in any case and order",
+        min_length=1,
+        max_length=100,
+    ),
+]
 Since = Annotated[
     str | None,
     Parameter(

@@ -99,3 +99,70 @@ class LatestPage(Struct):
 
     data: list[LatestOutcome]
     next_cursor: str | None
+
+
+class Book(Struct):
+    """The top of one outcome's book at an instant: the last quote at or before it."""
+
+    platform: str
+    market_id: str
+    outcome_id: str
+    outcome: str | None
+    at: Instant
+    bid: Annotated[Amount | None, Meta(description="null: that side was empty")]
+    bid_size: Amount | None
+    ask: Annotated[Amount | None, Meta(description="null: that side was empty")]
+    ask_size: Amount | None
+    mid: Amount | None
+    spread: Amount | None
+    quote_ts: Annotated[Instant, Meta(description="Ingest time of the quote")]
+    source_ts: Instant | None
+    sequence: int | None
+    tick_id: str
+    trusted: Annotated[
+        bool, Meta(description="Whether nothing says that the book may have been another one")
+    ]
+    untrusted: Annotated[
+        list[str],
+        Meta(
+            description="Why not: the reasons of the gaps that covered the instant; startup: the "
+            "recording was away then, or no quote came since it was; silence: the platform had "
+            "no tick for long",
+            examples=[["disconnect"]],
+        ),
+    ]
+
+
+class Books(Struct):
+    """Books of a market, by platform and outcome; outcomes without a quote until then lack."""
+
+    data: list[Book]
+
+
+class CoverageHour(Struct):
+    """How much of what a market did in an hour was recorded for sure."""
+
+    platform: str
+    market_id: str
+    hour: Annotated[Instant, Meta(description="When the hour begins")]
+    seconds: Annotated[
+        float, Meta(description="Of the hour, those that are over", ge=0, le=3600, examples=[3600])
+    ]
+    trusted_seconds: Annotated[float, Meta(ge=0, le=3600, examples=[3540])]
+    percent: Annotated[
+        float, Meta(description="trusted_seconds of seconds", ge=0, le=100, examples=[98.333])
+    ]
+    reasons: Annotated[
+        list[str],
+        Meta(
+            description="Why not the rest: gap reasons; startup: the recording was away; "
+            "not_recorded: nothing was recorded yet, or is any more",
+            examples=[["disconnect"]],
+        ),
+    ]
+
+
+class Coverage(Struct):
+    """A market's hours, the newest first."""
+
+    data: list[CoverageHour]

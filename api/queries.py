@@ -90,26 +90,36 @@ def ticks(chosen: TickFilter, after: TickKey | None, rows: int) -> Query:
     return Query(sql, {**where.parameters, "rows": rows})
 
 
-def markets(
-    platform: str | None,
-    status: str | None,
-    search: str | None,
-    after: MarketKey | None,
-    rows: int,
-) -> Query:
-    """Return the query for at most ``rows`` markets after the key, alphabetically.
+@dataclass(frozen=True, slots=True)
+class MarketFilter:
+    """Which markets. ``search`` is words to be found in title, slug or market id."""
 
-    ``search`` is text to be found in title, slug or market id, in any case.
-    """
-    where = Conditions()
-    where.equal("platform", platform)
-    where.equal("status", status)
-    if search is not None:
+    platform: str | None = None
+    market: str | None = None
+    event: str | None = None
+    status: str | None = None
+    search: str | None = None
+
+
+def market_text_holds(where: Conditions, search: str) -> None:
+    """Add that title, slug and market id together hold each word, in any case and order."""
+    for at, word in enumerate(search.split() or [search]):
         where.add(
             "positionCaseInsensitiveUTF8(concat(title, '\\n', ifNull(slug, ''), '\\n', market_id), "
-            "{search:String}) > 0",
-            search=search,
+            f"{{word{at}:String}}) > 0",
+            **{f"word{at}": word},
         )
+
+
+def markets(chosen: MarketFilter, after: MarketKey | None, rows: int) -> Query:
+    """Return the query for at most ``rows`` markets after the key, alphabetically."""
+    where = Conditions()
+    where.equal("platform", chosen.platform)
+    where.equal("market_id", chosen.market)
+    where.equal("event_id", chosen.event)
+    where.equal("status", chosen.status)
+    if chosen.search is not None:
+        market_text_holds(where, chosen.search)
     if after is not None:
         where.add(
             "(platform, market_id) > ({after_platform:String}, {after_market:String})",
@@ -136,6 +146,8 @@ class GapFilter:
     since: int | None = None
     until: int | None = None
     open: bool | None = None
+    starts: bool = True
+    """Whether to include what connectors publish when they start, which ends with the start."""
 
 
 def gaps(chosen: GapFilter, after: GapKey | None, rows: int) -> Query:
@@ -149,6 +161,8 @@ def gaps(chosen: GapFilter, after: GapKey | None, rows: int) -> Query:
     inner = Conditions()
     inner.equal("platform", chosen.platform)
     inner.equal("reason", chosen.reason)
+    if not chosen.starts:
+        inner.add("reason != 'startup'")
     if chosen.market is not None:
         whole = "market_id IS NULL"
         if chosen.platform is None:

@@ -33,6 +33,9 @@ class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettin
     api_queries_at_once: int = Field(
         16, ge=1, le=1000, description="ClickHouse queries running at once; more wait their turn"
     )
+    api_silence_seconds: float = Field(
+        300, gt=0, description="A platform without a tick for this long can't be trusted now"
+    )
     api_ws_clients: int = Field(1000, ge=1, description="WebSocket clients at once")
     api_ws_subscriptions: int = Field(50, ge=1, description="Subscriptions of one WebSocket client")
     api_ws_markets: int = Field(

@@ -14,20 +14,16 @@ from api import queries
 from api.errors import answers
 from api.formats import listing
 from api.models import MarketPage
-from api.parameters import Cursor, Limit, Platform, platform_of
+from api.parameters import Cursor, Limit, Market, Platform, Search, platform_of
+from api.queries import MarketFilter
 from api.store import Store
 
 Status = Annotated[
     Literal["unknown", "upcoming", "open", "paused", "closed", "resolved"] | None,
     Parameter(description="The venue's status in common words"),
 ]
-Search = Annotated[
-    str | None,
-    Parameter(
-        description="Text to be found in title, slug or market id, in any case",
-        min_length=1,
-        max_length=100,
-    ),
+Event = Annotated[
+    str | None, Parameter(description="The venue's event id", min_length=1, max_length=256)
 ]
 
 
@@ -41,6 +37,8 @@ Search = Annotated[
 async def markets(
     store: NamedDependency[Store],
     platform: Platform = None,
+    market: Market = None,
+    event: Event = None,
     status: Status = None,
     search: Search = None,
     limit: Limit = 100,
@@ -48,8 +46,8 @@ async def markets(
 ) -> Response[bytes]:
     """Return a page of markets."""
     after = cursors.decode(cursors.MarketKey, cursor) if cursor else None
-    query = queries.markets(platform_of(platform), status, search, after, limit + 1)
-    table = await store.table(query)
+    chosen = MarketFilter(platform_of(platform), market, event, status, search)
+    table = await store.table(queries.markets(chosen, after, limit + 1))
     content = await asyncio.to_thread(
         listing,
         table,

@@ -94,6 +94,11 @@ async def test_markets_are_filtered_and_paged(api: Api, tables: Tables) -> None:
         ({"search": "%"}, ["0xAB"]),
         ({"search": "_s"}, ["0xAB"]),
         ({"search": "rain", "platform": "manifold"}, ["m1"]),
+        ({"search": "june RAIN"}, ["m1"]),  # in any order, over title and slug
+        ({"search": "june sure"}, []),
+        ({"market": "m1"}, ["m1"]),
+        ({"market": "m"}, []),
+        ({"event": "KXA", "platform": "kalshi"}, ["KXA-26", "KXB-26"]),
     ]
     for params, expected in cases:
         found = (await api.get(MARKETS, **params))["data"]
