@@ -36,7 +36,8 @@ cover: $(VENV)/dev.stamp ## Run all but the kill tests with coverage of our pack
 bench: $(VENV)/dev.stamp ## Measure the sink against stock Faust and the limits (ARGS="--json")
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: $(VENV)/dev.stamp ## Make requirements/*.txt anew from pyproject.toml
+# Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
+lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 
