@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from echoarb.commands import migrate, pairs, parts, schemas, settings, shell, topics, up
+from echoarb.commands import top as terminal
 from echoarb.commands.decode import decode
 from echoarb.commands.replay import replay
 from echoarb.simulators.__main__ import run as simulate
@@ -29,6 +30,7 @@ app = typer.Typer(
     """,
 )
 app.command("up")(up.up)
+app.command("top")(terminal.top)
 app.command("decode")(decode)
 app.command("replay")(replay)
 app.command("simulate")(simulate)

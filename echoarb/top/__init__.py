@@ -1,0 +1,1 @@
+"""`echoarb top`: what the API knows, live on a terminal."""
