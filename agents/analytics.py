@@ -15,12 +15,14 @@ from agents.outbox import Outbox
 from agents.settings import AnalyticsSettings
 from agents.stage import Stage
 from agents.steps import stages
+from agents.stored_latency import StoredLatency
 from agents.topic_ids import TopicIds
+from agents.transport import BatchingConsumer
 from agents.worker import Worker, first, topics_exist
 from schemas.logs import get_logger
 from schemas.process import on_stop_signal, serve_metrics
 from schemas.registry import Registry
-from schemas.topics import TOPICS
+from schemas.topics import TICKS, TOPICS
 
 log = get_logger("echoarb.analytics")
 
@@ -34,10 +36,11 @@ async def serve(settings: AnalyticsSettings) -> None:
     stopping = asyncio.Event()
     on_stop_signal(stopping.set)
     registry = Registry(settings)
-    steps = stages(settings, registry, Outbox(settings, registry))
+    topic_ids = TopicIds(settings)
+    outbox = Outbox(settings, registry)
+    steps = stages(settings, registry, outbox, topic_ids)
     alerts = AlertWorker(settings)
     serve_metrics(settings.metrics_host, settings.metrics_port)
-    topic_ids = TopicIds(settings)
     waiting = asyncio.create_task(topics_exist(topic_ids, tuple(TOPICS)))
     if await first(stopping, waiting):
         return
@@ -50,9 +53,11 @@ async def serve(settings: AnalyticsSettings) -> None:
             topic for step in steps if step.rebuilt for topic in step.topics
         )
         consumer.after_revoke = lambda tps: _revoked(steps, tps)
+        stored = StoredLatency(settings, outbox.publish, lambda: _speaks(consumer))
         companions = [
             asyncio.create_task(_pass_time(steps), name="time"),
             asyncio.create_task(alerts.run(), name="alerts"),
+            asyncio.create_task(stored.run(), name="stored-latency"),
         ]
         try:
             await worker.run(companions)
@@ -68,6 +73,12 @@ async def _pass_time(steps: Sequence[Stage]) -> None:
         await asyncio.sleep(1)
         for step in steps:
             await step.pass_time()
+
+
+def _speaks(consumer: BatchingConsumer) -> bool:
+    """Return whether this worker is the one that asks ClickHouse what all could ask."""
+    started = consumer._thread._consumer is not None
+    return started and TP(TICKS[0].name, 0) in consumer.standings()
 
 
 def _revoked(steps: Sequence[Stage], tps: set[TP]) -> None:

@@ -7,7 +7,7 @@ acknowledges the batch.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,12 +20,17 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be published. ``partition_key`` chooses the partition if it isn't ``key``."""
+    """A record to be published. ``partition_key`` chooses the partition if it isn't ``key``.
+
+    Of those that are published together and have the same ``identity`` only the last one is: each
+    says all that the ones before it said.
+    """
 
     topic: str
     key: str
     record: Record
     partition_key: str | None = None
+    identity: Hashable = None
 
 
 class Processor(Protocol):

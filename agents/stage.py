@@ -26,10 +26,16 @@ from schemas.logs import get_logger
 LONGEST_PAUSE = 10
 Publish = Callable[[Sequence[Outgoing]], None]
 """Publishes records; blocks; raises Transient."""
-Restore = Callable[[Place], Awaitable[None]]
-"""Makes the processors ready for a partition; raises Transient."""
+Restore = Callable[[Batch], Awaitable[None]]
+"""Makes the processors ready for a partition, of which the batch is the first; raises Transient."""
 log = get_logger("echoarb.analytics")
 _T = TypeVar("_T")
+
+
+def newest(items: Sequence[Outgoing]) -> list[Outgoing]:
+    """Return the items without those that a later one of the same identity replaces."""
+    last = {item.identity: at for at, item in enumerate(items) if item.identity is not None}
+    return [item for at, item in enumerate(items) if last.get(item.identity, at) == at]
 
 
 class Stage:
@@ -41,9 +47,13 @@ class Stage:
         processors: Sequence[Processor],
         publish: Publish,
         restore: Restore | None = None,
+        rows: int = 1,
+        seconds: float = 1,
     ) -> None:
         """``restore`` is awaited before the first batch of each partition that is assigned or read
-        anew. The processors read the same topics and are all ``rebuilt`` or none is."""
+        anew. The processors read the same topics and are all ``rebuilt`` or none is. What comes
+        within ``seconds``, up to about ``rows`` records, is published together; by default each
+        batch is taken as it comes."""
         self.name = name
         self.topics = processors[0].topics
         self.rebuilt = processors[0].rebuilt
@@ -55,6 +65,7 @@ class Stage:
         self._processors = processors
         self._publish = publish
         self._restore = restore
+        self._rows, self._seconds = rows, seconds
         self._working = asyncio.Lock()  # processors are not made for two threads
         self._epochs: dict[Place, tuple[int, int]] = {}
         """When each partition that is ready was last read anew."""
@@ -68,28 +79,34 @@ class Stage:
         stopping: asyncio.Event,
     ) -> None:
         """Take batches until ``stopping`` is set. Raises Fatal, or what is no error of ours."""
-        async for held in gather(events, rows=1, seconds=1, stopping=stopping):  # as they come
-            for event in held:
-                if consumer.owns(event):
-                    await self._take(event, consumer)
+        coming = gather(events, rows=self._rows, seconds=self._seconds, stopping=stopping)
+        async for held in coming:
+            owned = [event for event in held if consumer.owns(event)]
+            if owned:
+                await self._take(owned, consumer)
 
-    async def _take(self, event: EventT[Any], consumer: BatchingConsumer) -> None:
-        batch = batch_of(event)
+    async def _take(self, events: Sequence[EventT[Any]], consumer: BatchingConsumer) -> None:
         self.idle.clear()
         try:
             with SECONDS.labels(self.name).time():
                 async with self._working:
-                    await self._prepare(batch, consumer)
-                    live = self._is_live(batch)
                     found: list[Outgoing] = []
-                    for each in self._processors:  # each by itself: one may not bear a repetition
-                        work = partial(each.process, batch, live=live)
-                        found += await self._retried(work)
-                    await self._retried(partial(self._publish, found))
-            RECORDS.labels(self.name).inc(len(batch.records))
-            acknowledge(event)
+                    for event in events:
+                        found += await self._process(batch_of(event), consumer)
+                    await self._retried(partial(self._publish, newest(found)))
+            for event in events:
+                RECORDS.labels(self.name).inc(len(batch_of(event).records))
+                acknowledge(event)
         finally:
             self.idle.set()
+
+    async def _process(self, batch: Batch, consumer: BatchingConsumer) -> list[Outgoing]:
+        await self._prepare(batch, consumer)
+        live = self._is_live(batch)
+        found: list[Outgoing] = []
+        for each in self._processors:  # each by itself: one may not bear a repetition
+            found += await self._retried(partial(each.process, batch, live=live))
+        return found
 
     async def _prepare(self, batch: Batch, consumer: BatchingConsumer) -> None:
         """Make the partition ready, if it is new or its read position was put elsewhere."""
@@ -102,7 +119,7 @@ class Stage:
             restore = self._restore
             async for attempt in self._retrying():
                 with attempt:
-                    await restore(place)
+                    await restore(batch)
         if self.rebuilt:
             self._ends[place] = consumer.end_of(*place)
         self._epochs[place] = epoch

@@ -47,6 +47,10 @@ class TopicIds:
                 )
         return {topic: self._ids[topic] for topic in asked}
 
+    def known(self, topic: str) -> UUID:
+        """Return the id that a topic was confirmed to have. Raises KeyError if it never was."""
+        return self._ids[topic]
+
     def _describe(self, topics: list[str]) -> dict[str, UUID]:
         futures = self._admin.describe_topics(
             TopicCollection(topics), request_timeout=TIMEOUT_SECONDS

@@ -19,6 +19,7 @@ offset follows the last batch before which everything is done. That one rule cov
 - Offsets that don't exist (compaction, transaction markers) lie within or between batches and need
   no bookkeeping. Faust's own keeps intervals of them, and never commits again when the first read
   of a partition is at offset 0 and has such a hole.
+- Several agents may read one topic (``handlers``): a batch is done when each has acknowledged it.
 - Faust acknowledges events by itself in places: when an agent raises, in ``take()``, for events
   it skips around a rebalance. Those acks are not the handler's word and change nothing.
 - A seek, a revocation and a new assignment forget the batches handed on before, and so late acks
@@ -33,6 +34,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from aiokafka.errors import KafkaError
@@ -54,7 +56,8 @@ class Batch:
     topic: str
     partition: int
     records: Sequence[Any]
-    done: bool = False
+    awaited: int = 1
+    """How many handlers have not acknowledged it yet."""
 
 
 def batch_of(event: EventT[Any]) -> Batch:
@@ -65,22 +68,25 @@ def batch_of(event: EventT[Any]) -> Batch:
 
 
 def acknowledge(event: EventT[Any]) -> bool:
-    """Say that every record of the event's batch is dealt with.
+    """Say that one handler has dealt with every record of the event's batch.
 
-    Returns False if that no longer counts, because its partition was revoked or sought since.
+    Returns False if the batch is not done by that: other handlers have not acknowledged it yet, or
+    its partition was revoked or sought since.
     """
-    batch_of(event).done = True
+    batch_of(event).awaited -= 1
     return event.ack()
 
 
 def _is_done(message: Message) -> bool:
     batch: Any = message.value
-    return bool(batch.done)
+    return bool(batch.awaited <= 0)
 
 
 class BatchingConsumer(driver.Consumer):
     """Faust's aiokafka consumer, with a batch for an event."""
 
+    handlers: Mapping[str, int] = MappingProxyType({})
+    """How many agents read a topic, where it is not one."""
     from_start: frozenset[str] = frozenset()
     """Topics that are read from their beginning at each assignment, whatever was committed."""
     after_revoke: Callable[[set[TP]], None] | None = None
@@ -139,7 +145,9 @@ class BatchingConsumer(driver.Consumer):
             last.timestamp_type,
             None,
             None,
-            Batch(tp.topic, tp.partition, fetched),  # type: ignore[arg-type]
+            Batch(  # type: ignore[arg-type]
+                tp.topic, tp.partition, fetched, awaited=self.handlers.get(tp.topic, 1)
+            ),
             None,
             0,
             sum(record.serialized_value_size for record in fetched),

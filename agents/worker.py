@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, cast
@@ -71,7 +72,8 @@ class Worker:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lag = lag
         self._steps = steps
-        self._topics = tuple(topic for step in steps for topic in step.topics)
+        self._all_topics = [topic for step in steps for topic in step.topics]
+        self._topics = tuple(dict.fromkeys(self._all_topics))
         for step in steps:
             topic = app.topic(*step.topics, key_serializer="raw", value_serializer="raw")
             app.agent(topic, name=f"step-{step.name}")(self._agent(step))
@@ -87,6 +89,7 @@ class Worker:
         Raises Fatal, or whatever ended an agent or a companion.
         """
         self.consumer.before_revoke = self._settle
+        self.consumer.handlers = Counter(self._all_topics)
         starting = asyncio.create_task(self._start())
         watching = asyncio.create_task(self._watch())
         try:

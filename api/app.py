@@ -25,6 +25,7 @@ from api.routes.candles import candles
 from api.routes.coverage import coverage
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
+from api.routes.latency import latency, latency_stats
 from api.routes.latest import latest
 from api.routes.live import live_ticks
 from api.routes.markets import markets
@@ -68,6 +69,7 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             *[live_ticks, spreads, spread, spread_history, pairs],
             *[alerts, alert, acknowledge],
             *[latest, trades, candles, book, coverage],
+            *[latency, latency_stats],
         ],
         guards=[refuse_unknown],
         dependencies={

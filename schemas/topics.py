@@ -32,8 +32,13 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Return the topic's Kafka configuration."""
-        policy = "compact" if self.compacted else "delete"
-        return {"cleanup.policy": policy, "retention.ms": str(self.retention_ms)}
+        return {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "retention.ms": str(self.retention_ms),
+            # append_ts is the broker's word: with producers' times a stage would go unmeasured, and
+            # a replay of old recordings would expire at once. The Tansu broker knows only those.
+            "message.timestamp.type": "LogAppendTime",
+        }
 
 
 def ticks_topic(platform: str) -> str:
