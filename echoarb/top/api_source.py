@@ -25,6 +25,7 @@ LISTS = {
     "spreads": "/api/v1/spreads",
     "alerts": "/api/v1/alerts?state=open&limit=500",
     "gaps": "/api/v1/gaps?limit=200",
+    "latency": "/api/v1/stats/latency",
 }
 _REFUSED = {401: "wants a key: give --api-key or ECHOARB_API_KEY", 403: "does not let this key in"}
 
