@@ -46,7 +46,9 @@ def polymarket_books(venues: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("recording", [kalshi_tape, kalshi_session, polymarket_books])
-def test_quantiles_are_within_two_percent(recording: Callable[[Path], list[int]], venues: Path) -> None:
+def test_quantiles_are_within_two_percent(
+    recording: Callable[[Path], list[int]], venues: Path
+) -> None:
     found = recording(venues)
     assert len(found) >= 10, "the recording has no times to compare"
     merged = Histogram()
