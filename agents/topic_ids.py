@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Fatal, Transient
 from schemas.settings import KafkaSettings
+from schemas.topic_ids import ask
 
-TIMEOUT_SECONDS = 10
 _QUIET = logging.getLogger("echoarb.librdkafka")
 
 
@@ -37,8 +35,12 @@ class TopicIds:
         since it was first asked about, or has no id.
         """
         asked = sorted(topics)
-        answers = await asyncio.to_thread(self._describe, asked)
+        answers = await asyncio.to_thread(ask, self._admin, asked)
         for topic, answer in answers.items():
+            if answer is None:
+                if topic in self._ids:
+                    raise Fatal(f"topic {topic} was deleted while it was being read")
+                raise Transient(f"topic {topic} does not exist yet")
             known = self._ids.setdefault(topic, answer)
             if known != answer:
                 raise Fatal(
@@ -50,24 +52,3 @@ class TopicIds:
     def known(self, topic: str) -> UUID:
         """Return the id that a topic was confirmed to have. Raises KeyError if it never was."""
         return self._ids[topic]
-
-    def _describe(self, topics: list[str]) -> dict[str, UUID]:
-        futures = self._admin.describe_topics(
-            TopicCollection(topics), request_timeout=TIMEOUT_SECONDS
-        )
-        return {topic: self._answer(topic, future) for topic, future in futures.items()}
-
-    def _answer(self, topic: str, future: Any) -> UUID:
-        try:
-            found = future.result().topic_id
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise Transient(f"Kafka: {error.args[0].str()}") from error
-            if topic in self._ids:
-                raise Fatal(f"topic {topic} was deleted while it was being read") from error
-            raise Transient(f"topic {topic} does not exist yet") from error
-        high, low = found.get_most_significant_bits(), found.get_least_significant_bits()
-        answer = UUID(int=((high & (1 << 64) - 1) << 64) | (low & (1 << 64) - 1))
-        if answer.int == 0:
-            raise Fatal(f"the broker gives topic {topic} no id; Kafka has them since 2.8")
-        return answer

@@ -3,6 +3,9 @@
 It keeps its own positions, so that a broker that was away costs nothing; records that had to be
 jumped over are counted and told to clients as a gap.
 
+What was read last is kept for clients that come back (api/tail.py), together with where the feed
+stands: its position is the cursor of every tick that it hands on.
+
 The end of a partition is taken from the high watermark in fetch answers, not from
 ListOffsets(latest): the Tansu broker answers the latter too low.
 """
@@ -10,28 +13,34 @@ ListOffsets(latest): the Tansu broker answers the latter too low.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from typing import Any
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
+from confluent_kafka.admin import AdminClient
 
-from api.formats import record_object
+from api import events
+from api.events import Event
 from api.hub import Hub
-from api.messages import json_text
 from api.metrics import FEED_LAG, FEED_RECORDS, FEED_REJECTED, FEED_SKIPPED, FEED_UP
+from api.position import FOLLOWED, Position, position_of
 from api.settings import ApiSettings
+from api.tail import Kept, Tail
+from schemas import topic_ids
 from schemas.clock import isoformat, now_us
 from schemas.codec import decode
-from schemas.errors import Poison, Transient
+from schemas.errors import Fatal, Poison, Transient
 from schemas.framing import HEADER_SIZE, schema_id_of
 from schemas.gap import Gap
 from schemas.logs import get_logger
 from schemas.registry import Registry
 from schemas.tick import Tick
-from schemas.topics import GAPS, TICKS, TOPICS
+from schemas.topics import GAPS, TOPICS
 
 log = get_logger("echoarb.api.feed")
 
@@ -45,7 +54,9 @@ MAX_BACKLOG = 100_000
 """Records of one partition that are caught up with after an absence; beyond it, it is no live feed
 and the API's history is the better place to read."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-FOLLOWED = (*(topic.name for topic in TICKS), GAPS.name)
+MOST_SCHEMAS = 1000
+"""Schema ids that are remembered; each may be a number that somebody made up."""
+_QUIET = logging.getLogger("echoarb.librdkafka")
 
 
 def consumer_options(settings: ApiSettings) -> dict[str, Any]:
@@ -72,6 +83,16 @@ class Feed:
         self._registry = Registry(settings)
         self._schemas: dict[int, Any] = {}
         self._positions: dict[TopicPartition, int] = {}
+        self._admin: AdminClient | None = None
+        self._ids: dict[str, UUID] = {}
+        self._anew: set[str] = set()
+        """Topics that were made anew, until their partitions are taken up."""
+        self._offsets: dict[str, list[int]] = {}
+        self.position = Position([])
+        """Where the feed stands: it moves with each record. Empty before it first follows."""
+        self.tail = Tail(settings.api_ws_tail_bytes)
+        self.readers = asyncio.Semaphore(settings.api_ws_readers)
+        """Clients that are brought up to date at once."""
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = "starting"
         """Why the feed isn't following every topic; None while it is."""
@@ -142,6 +163,9 @@ class Feed:
             while True:
                 if time.monotonic() - refreshed >= REFRESH_SECONDS:
                     there = await self._topics(consumer)
+                    await self._ask_ids(there)
+                    if followed and followed & self._anew:
+                        return  # a topic was made anew
                     if followed and followed != there:
                         return  # an assigned consumer learns nothing of further topics
                     if followed and _places(consumer, followed) != consumer.assignment():
@@ -153,7 +177,8 @@ class Feed:
                     self._report(f"no topic {', '.join(missing)}" if missing else None)
                     refreshed = time.monotonic()
                 if followed:
-                    await self._poll(consumer)
+                    if not await self._poll(consumer):
+                        return
                 else:
                     await asyncio.sleep(FIRST_PAUSE)
                     refreshed = -REFRESH_SECONDS
@@ -184,9 +209,45 @@ class Feed:
             end = consumer.highwater(place)
             # All that a partition holds which a topic was given since is new to us.
             position = self._positions.setdefault(place, 0 if place.topic in known else end)
-            if not end - MAX_BACKLOG <= position <= end:
+            if place.topic in self._anew or not end - MAX_BACKLOG <= position <= end:
                 self._jump(place, end)
             consumer.seek(place, self._positions[place])
+        self._anew -= topics
+        self._stand(topics)
+
+    def _stand(self, topics: frozenset[str]) -> None:
+        """Make the position anew from where each partition is read on."""
+        self._offsets = {}
+        for topic in (name for name in FOLLOWED if name in topics and name in self._ids):
+            places = sorted(place for place in self._positions if place.topic == topic)
+            self._offsets[topic] = [self._positions[place] for place in places]
+            for place in places:
+                if self.tail.floor((topic, place.partition)) is None:
+                    self.tail.clear((topic, place.partition), self._positions[place])
+        self.position = position_of(self._ids, self._offsets)
+
+    async def _ask_ids(self, topics: frozenset[str]) -> None:
+        """Ask for the topics' ids, and note which have another than before. Raises KafkaError."""
+        if not topics:
+            return
+        if self._admin is None:
+            self._admin = AdminClient(self._settings.librdkafka(), logger=_QUIET)
+        try:
+            found = await asyncio.to_thread(topic_ids.ask, self._admin, topics, ANSWER_SECONDS)
+        except Transient as error:
+            raise KafkaError(str(error)) from error
+        except Fatal as error:  # clients can't resume then, but follow
+            log.warning("topics have no ids", error=str(error))
+            return
+        known = {topic: each for topic, each in found.items() if each is not None}
+        self._anew |= {name for name in known if self._ids.get(name, known[name]) != known[name]}
+        self._ids |= known
+
+    def _moved(self, place: TopicPartition, position: int) -> None:
+        self._positions[place] = position
+        offsets = self._offsets.get(place.topic, [])
+        if place.partition < len(offsets):
+            offsets[place.partition] = position
 
     def _jump(self, place: TopicPartition, end: int) -> None:
         """Move our position, and say so to clients.
@@ -194,67 +255,84 @@ class Feed:
         A position beyond the end means that the topic was made anew: all in it is new to us.
         """
         position = self._positions[place]
-        anew = position > end
+        anew = position > end or place.topic in self._anew
         target = 0 if anew and end <= MAX_BACKLOG else end
-        self._positions[place] = target
+        self._moved(place, target)
+        self.tail.clear((place.topic, place.partition), target)
         missed = target if anew else target - position
         FEED_SKIPPED.labels(place.topic).inc(missed)
         log.warning("live feed jumped", topic=place.topic, partition=place.partition, missed=missed)
-        if place.topic == GAPS.name:
-            return
+        if place.topic == GAPS.name or (place.topic in self._anew and place.partition > 0):
+            return  # of a whole topic clients are told once
         platform = place.topic.removeprefix("ticks.")
         notice = {"gap_id": None, "platform": platform, "market_id": None, "connection": ""}
         notice |= {"reason": "other", "from_ts": None, "to_ts": isoformat(now_us())}
         detail = "the topic was made anew" if anew else "the live feed was away for too long"
         detail += f"; partition {place.partition}; /api/v1/ticks has what was missed"
-        text = json_text({**notice, "missed": None if anew else missed, "detail": detail})
-        self.hub.publish_gap(platform, None, text)
+        told = {**notice, "missed": None if anew else missed, "detail": detail}
+        self.hub.publish(events.of_gap(told), None)
 
-    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+    async def _poll(self, consumer: AIOKafkaConsumer) -> bool:
+        """Hand on what came; return whether reading can go on from there."""
         batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         for place, records in batches.items():
             for record in records:
                 await self._handle(record)
-                self._positions[place] = record.offset + 1
             FEED_RECORDS.labels(place.topic).inc(len(records))
             FEED_LAG.set(time.time() - records[-1].timestamp / 1000)
-        for place in consumer.assignment():
-            end = consumer.highwater(place)
-            if end is not None and end < self._positions[place] and place not in batches:
-                self._jump(place, end)  # Tansu answers a position beyond the end with silence
-                consumer.seek(place, self._positions[place])
+        # Tansu answers a position beyond the end with silence.
+        return not any(
+            end is not None and end < self._positions[place] and place not in batches
+            for place in consumer.assignment()
+            for end in [consumer.highwater(place)]
+        )
 
     async def _handle(self, record: ConsumerRecord) -> None:
+        """Take a record: from here to the end nothing is awaited once its schema is known."""
+        kept = Kept(record.topic, record)
         key = (record.key or b"").decode(errors="replace")
-        if record.topic != GAPS.name and not self.hub.wants(record.topic[6:], key):
-            return  # decoding is what costs
+        wanted = record.topic == GAPS.name or self.hub.wants(record.topic[6:], key)
+        if wanted:  # decoding is what costs
+            await self.decode(kept)
+        self._moved(TopicPartition(record.topic, record.partition), record.offset + 1)
+        self.tail.append(kept)
+        if kept.event is not None:
+            self.hub.publish(kept.event, self.cursor())
+
+    def cursor(self) -> str | None:
+        """Return the cursor of where the feed stands; None if it never followed."""
+        return self.position.cursor() if self.position.topics else None
+
+    async def decode(self, kept: Kept) -> None:
+        """Make what a record says known. Raises Transient if its schema can't be asked for."""
+        if kept.decoded:
+            return
         try:
-            schema_id = schema_id_of(record.value)
+            schema_id = schema_id_of(kept.record.value)
             if schema_id not in self._schemas:
-                self._schemas[schema_id] = await asyncio.to_thread(self._registry.schema, schema_id)
-            name = TOPICS[record.topic].schema
-            decoded = decode(name, record.value[HEADER_SIZE:], self._schemas[schema_id])
-            append_ts = _append_ts(record)
+                await self._learn(schema_id)
+            kept.event = self._event(kept, self._schemas[schema_id])
         except Poison as poison:
             FEED_REJECTED.labels(poison.reason).inc()
-            return
-        if isinstance(decoded, Tick):
-            data = record_object(decoded) | {
-                "kafka_partition": record.partition,
-                "kafka_offset": record.offset,
-                "append_ts": append_ts,
-            }
-            self.hub.publish_tick(
-                decoded.platform,
-                decoded.market_id,
-                decoded.outcome_id,
-                decoded.kind,
-                json_text(data),
-            )
-        elif isinstance(decoded, Gap):
-            self.hub.publish_gap(
-                decoded.platform, decoded.market_id, json_text(record_object(decoded))
-            )
+        kept.decoded = True
+
+    async def _learn(self, schema_id: int) -> None:
+        if len(self._schemas) >= MOST_SCHEMAS:
+            self._schemas.clear()
+        try:
+            found = await asyncio.to_thread(self._registry.schema, schema_id)
+        except Poison as poison:
+            found = poison
+        self._schemas[schema_id] = found
+
+    def _event(self, kept: Kept, schema: Any) -> Event | None:
+        if isinstance(schema, Poison):
+            raise schema
+        record = kept.record
+        decoded = decode(TOPICS[kept.topic].schema, record.value[HEADER_SIZE:], schema)
+        if not isinstance(decoded, Tick | Gap):
+            return None
+        return events.of_record(decoded, record.partition, record.offset, _append_ts(record))
 
 
 def _places(consumer: AIOKafkaConsumer, topics: frozenset[str]) -> set[TopicPartition]:

@@ -1,82 +1,85 @@
 """Who gets what: WebSocket clients, their subscriptions, and a bounded queue for each.
 
-Nothing here waits: publishing puts text in queues, and a client whose queue is full is marked slow
-and gets nothing more. api/routes/live.py does the sending.
+Nothing here waits: publishing puts messages in queues (api/outgoing.py), and a client whose queue
+is full is marked slow and gets nothing more. api/routes/live.py does the sending.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.messages import BadMessage, Subscribe, data_message, message
-from api.metrics import WS_CLIENTS, WS_MESSAGES, WS_SUBSCRIPTIONS
+from api.events import Event
+from api.messages import BadMessage, Subscribe
+from api.metrics import WS_CLIENTS, WS_CONFLATED, WS_MESSAGES, WS_SUBSCRIPTIONS
+from api.outgoing import Mode, Outgoing
 from api.settings import ApiSettings
 
-MAX_QUEUE_CHARACTERS = 16_000_000
-"""What waits for one client at most, however few messages it is in: a message may echo one of the
-client's own, and the client need not read."""
+ROOM_SECONDS = 30
+"""How long what a client asked for may wait for it to read."""
 Place = tuple[str | None, str | None]
 """Platform and market, None being any."""
 
 
 class Client:
-    """One connection's queue and subscriptions."""
+    """One connection: what waits for it, and its subscriptions."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, mode: Mode = "strict") -> None:
         self._limit = limit
-        self._queue: deque[str] = deque()
-        self._characters = 0
         self._filled = asyncio.Event()
+        self._roomy = asyncio.Event()
+        self.outgoing = Outgoing(secrets.token_hex(8), limit, mode)
         self.slow = asyncio.Event()
         """Set when the queue was full: the client has to go."""
-        self.seq = 0
         self.subscriptions: dict[int, Subscribe] = {}
         self.last_subscription = 0
+        self.plain = False
+        """Whether ticks are told as the older system told them."""
+        self.behind: asyncio.Task[None] | None = None
+        """What brings the client to the live feed, while it is not there yet."""
 
     def put(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Queue a message other than a tick or gap."""
-        if self._room(kind):
-            self._append(message(kind, self.seq, fields))
+        if not self.slow.is_set():
+            self._was_put(kind, self.outgoing.put(kind, fields))
 
-    def put_data(self, kind: str, data: str) -> None:
-        """Queue a tick or gap, given as JSON text."""
-        if self._room(kind):
-            self._append(data_message(kind, self.seq, data))
+    def put_event(self, event: Event, cursor: str | None) -> None:
+        """Queue a tick or gap."""
+        if self.slow.is_set() or (self.plain and event.type != "tick"):
+            return
+        before = self.outgoing.conflated
+        taken = self.outgoing.put_event(event, cursor, plain=self.plain)
+        WS_CONFLATED.inc(self.outgoing.conflated - before)
+        self._was_put(event.type, taken)
 
-    def _room(self, kind: str) -> bool:
-        if self.slow.is_set():
-            return False
-        if len(self._queue) >= self._limit or self._characters > MAX_QUEUE_CHARACTERS:
+    def _was_put(self, kind: str, taken: bool) -> None:
+        if not taken:
             self.slow.set()
-            return False
-        self.seq += 1
+            return
         self._filled.set()
         WS_MESSAGES.labels(kind).inc()
-        return True
-
-    def _append(self, text: str) -> None:
-        self._queue.append(text)
-        self._characters += len(text)
 
     async def take(self) -> str:
         """Return the next message, waiting for one."""
-        while not self._queue:
+        while (text := self.outgoing.take()) is None:
             self._filled.clear()
             await self._filled.wait()
-        text = self._queue.popleft()
-        self._characters -= len(text)
+        if len(self.outgoing) <= self._limit // 2:
+            self._roomy.set()
         return text
 
-    def abandon(self) -> int:
-        """Empty the queue and return how many messages were not sent."""
-        unsent = len(self._queue)
-        self._queue.clear()
-        self._characters = 0
-        return unsent
+    async def room(self) -> None:
+        """Return once the queue is no more than half full; a client that reads nothing is slow."""
+        while len(self.outgoing) > self._limit // 2:
+            self._roomy.clear()
+            try:
+                await asyncio.wait_for(self._roomy.wait(), ROOM_SECONDS)
+            except TimeoutError:
+                self.slow.set()
+                await asyncio.Event().wait()  # until it is cancelled
 
 
 @dataclass(slots=True)
@@ -85,15 +88,18 @@ class Hub:
 
     settings: ApiSettings
     clients: set[Client] = field(default_factory=set)
+    joined: int = 0
+    """Clients since the start."""
     _index: dict[Place, dict[tuple[Client, int], Subscribe]] = field(default_factory=dict)
 
     def full(self) -> bool:
         """Return whether another client is one too many."""
         return len(self.clients) >= self.settings.api_ws_clients
 
-    def join(self) -> Client:
+    def join(self, mode: Mode = "strict") -> Client:
         """Return a new client."""
-        client = Client(self.settings.api_ws_queue)
+        client = Client(self.settings.api_ws_queue, mode)
+        self.joined += 1
         self.clients.add(client)
         WS_CLIENTS.set(len(self.clients))
         return client
@@ -108,20 +114,32 @@ class Hub:
         """Return how many subscriptions are in force."""
         return sum(len(client.subscriptions) for client in self.clients)
 
-    def subscribe(self, client: Client, wanted: Subscribe) -> int:
-        """Return the number of the new subscription. Raises BadMessage if there are too many."""
+    def number(self, client: Client, wanted: Subscribe) -> int:
+        """Return the number of a new subscription, which gets nothing until it is begun.
+
+        Raises BadMessage if there are too many.
+        """
         if len(client.subscriptions) >= self.settings.api_ws_subscriptions:
             raise BadMessage(f"at most {self.settings.api_ws_subscriptions} subscriptions")
         named = sum(len(held.markets()) for held in client.subscriptions.values())
         if named + len(wanted.markets()) > self.settings.api_ws_markets:
             raise BadMessage(f"at most {self.settings.api_ws_markets} markets may be named in all")
         client.last_subscription += 1
-        number = client.last_subscription
-        client.subscriptions[number] = wanted
+        client.subscriptions[client.last_subscription] = wanted
+        WS_SUBSCRIPTIONS.inc()
+        return client.last_subscription
+
+    def subscribe(self, client: Client, wanted: Subscribe) -> int:
+        """Begin a subscription at once and return its number. Raises BadMessage."""
+        number = self.number(client, wanted)
+        self.begin(client, number)
+        return number
+
+    def begin(self, client: Client, number: int) -> None:
+        """Let a subscription have what comes from now on."""
+        wanted = client.subscriptions[number]
         for place in _places(wanted):
             self._index.setdefault(place, {})[client, number] = wanted
-        WS_SUBSCRIPTIONS.inc()
-        return number
 
     def unsubscribe(self, client: Client, number: int | None) -> list[int]:
         """End one subscription, or all, and return their numbers. Raises BadMessage."""
@@ -130,10 +148,10 @@ class Hub:
         numbers = list(client.subscriptions) if number is None else [number]
         for each in numbers:
             for place in _places(client.subscriptions.pop(each)):
-                held = self._index[place]
-                del held[client, each]
+                held = self._index.get(place, {})
+                held.pop((client, each), None)  # one that has not begun isn't there
                 if not held:
-                    del self._index[place]
+                    self._index.pop(place, None)
             WS_SUBSCRIPTIONS.dec()
         return numbers
 
@@ -141,27 +159,18 @@ class Hub:
         """Return whether any client might want a tick of this market."""
         return any(place in self._index for place in _covering(platform, market))
 
-    def publish_tick(self, platform: str, market: str, outcome: str, kind: str, data: str) -> None:
-        """Queue a tick for each client that asked for it, once."""
-        chosen = {
-            client: None
-            for client, wanted in self._held(_covering(platform, market))
-            if wanted.outcome in (None, outcome) and wanted.kind in (None, kind)
-        }
-        for client in chosen:
-            client.put_data("tick", data)
-
-    def publish_gap(self, platform: str, market: str | None, data: str) -> None:
-        """Queue a gap notice for each client that it concerns, once.
+    def publish(self, event: Event, cursor: str | None) -> None:
+        """Queue a tick or gap for each client that asked for it, once.
 
         A gap without a market concerns every subscription to any part of the platform.
         """
-        if market is None:
-            places = [place for place in self._index if place[0] in (None, platform)]
+        if event.market is None:
+            places = [place for place in self._index if place[0] in (None, event.platform)]
         else:
-            places = _covering(platform, market)
-        for client in {client: None for client, _ in self._held(places)}:
-            client.put_data("gap", data)
+            places = _covering(event.platform, event.market)
+        chosen = {client: None for client, wanted in self._held(places) if wanted.takes_kind(event)}
+        for client in chosen:
+            client.put_event(event, cursor)
 
     def _held(self, places: list[Place]) -> Iterator[tuple[Client, Subscribe]]:
         for place in places:

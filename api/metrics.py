@@ -25,6 +25,15 @@ WS_SUBSCRIPTIONS = Gauge("echoarb_api_ws_subscriptions", "WebSocket subscription
 WS_MESSAGES = Counter(
     "echoarb_api_ws_messages_total", "Messages put in WebSocket clients' queues, by type", ["type"]
 )
+WS_CONFLATED = Counter(
+    "echoarb_api_ws_conflated_total", "Quotes that a newer one took the place of in a queue"
+)
+WS_BEHIND = Gauge("echoarb_api_ws_behind", "WebSocket clients that are not at the live feed yet")
+WS_RESUME_GAPS = Counter(
+    "echoarb_api_ws_resume_gaps_total",
+    "Stretches that could not be brought to a client, by reason",
+    ["reason"],
+)
 WS_CLOSED = Counter(
     "echoarb_api_ws_closed_total",
     "WebSocket clients gone, by reason: client, slow, refused, too_many_errors",

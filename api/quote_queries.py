@@ -16,12 +16,14 @@ MOST_OUTCOMES = 1000
 
 @dataclass(frozen=True, slots=True)
 class OutcomeFilter:
-    """Which outcomes. ``search`` is text to be found in the market's title, slug or id."""
+    """Which outcomes. ``search`` is text to be found in the market's title, slug or id;
+    ``markets``, if any are named, are all that are wanted."""
 
     platform: str | None = None
     market: str | None = None
     outcome: str | None = None
     search: str | None = None
+    markets: frozenset[str] = frozenset()
 
 
 def latest(chosen: OutcomeFilter, after: OutcomeKey | None, rows: int) -> Query:
@@ -34,6 +36,8 @@ def latest(chosen: OutcomeFilter, after: OutcomeKey | None, rows: int) -> Query:
     where.equal("platform", chosen.platform)
     where.equal("market_id", chosen.market)
     where.equal("outcome_id", chosen.outcome)
+    if chosen.markets:
+        where.add("market_id IN {markets:Array(String)}", markets=sorted(chosen.markets))
     if chosen.search is not None:
         found = Conditions()
         market_text_holds(found, chosen.search)

@@ -47,6 +47,20 @@ class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettin
     api_ws_queue: int = Field(
         10_000, ge=10, description="Messages waiting for a WebSocket client before it is closed"
     )
+    api_ws_tail_bytes: int = Field(
+        64 << 20,
+        ge=1 << 20,
+        description="Newest records kept in memory, to bring clients up to date",
+    )
+    api_ws_readers: int = Field(
+        16, ge=1, description="WebSocket clients that are brought up to date at once; more wait"
+    )
+    api_ws_stored_seconds: float = Field(
+        10, gt=0, le=120, description="Time to wait for ticks that the sink has not stored yet"
+    )
+    api_ws_snapshot: int = Field(
+        5000, ge=1, le=50_000, description="Outcomes that a snapshot may have"
+    )
     api_ws_heartbeat_seconds: float = Field(
         15, gt=0, le=3600, description="Time between heartbeats to a WebSocket client"
     )

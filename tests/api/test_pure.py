@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from api import cursor, queries
 from api.cursor import GapKey, InvalidCursor, MarketKey, TickKey
+from api.events import Event
 from api.formats import Format, best_form, decimal_text
 from api.hub import Hub
 from api.messages import BadMessage, Subscribe, from_query, parse
@@ -74,7 +75,7 @@ def test_statements_hold_places_and_never_values(
     built = [
         queries.ticks(queries.TickFilter(text, text, text, text, 1, 2), tick, 10),
         queries.ticks(queries.TickFilter(order="asc"), tick, 10),
-        queries.markets(text, text, text, market, 10),
+        queries.markets(queries.MarketFilter(text, text, text, text, text), market, 10),
         queries.gaps(queries.GapFilter(text, text, text, 1, 2, True), GapKey(1, UUID(int=1)), 9),
         queries.recorded_markets(text, market, 10),
         queries.recorded_platforms(text),
@@ -135,7 +136,7 @@ async def test_what_waits_for_a_client_is_bounded_in_size_too() -> None:
     for _ in range(1000):
         client.put("subscribed", {"market": ["m" * 65_000]})
     assert client.slow.is_set()
-    assert client.abandon() < 300
+    assert client.outgoing.abandon() < 300
     other = hub.join()
     for _ in range(1000):  # one that reads may be sent any amount
         other.put("subscribed", {"market": ["m" * 65_000]})
@@ -193,7 +194,8 @@ async def test_the_index_finds_whom_a_plain_search_finds(
         if number in clients[at].subscriptions:
             hub.unsubscribe(clients[at], number)
     platform, market, outcome, kind = tick
-    hub.publish_tick(platform, market, outcome, kind, "{}")
+    event = Event("tick", platform, market, outcome, kind, "{}")
+    hub.publish(event, None)
 
     def asked_for(each: Subscribe) -> bool:
         return (
@@ -204,7 +206,9 @@ async def test_the_index_finds_whom_a_plain_search_finds(
         )
 
     for client in clients:
-        assert client.seq == any(asked_for(each) for each in client.subscriptions.values())
+        wanted_by = [each for each in client.subscriptions.values() if asked_for(each)]
+        assert client.outgoing.seq == bool(wanted_by)
+        assert wanted_by == [each for each in client.subscriptions.values() if each.takes(event)]
     for client in clients:
         hub.leave(client)
     assert not hub._index

@@ -1,0 +1,366 @@
+"""What was before, for WebSocket clients: read from ClickHouse and from the feed's tail, until the
+client stands where the feed stands and goes on live, without a hole and without a repeat.
+
+A client has a position: the next offset of each partition. Below the tail's floor the records come
+from ClickHouse, in stretches of offsets, each only once all of it is stored; above, from the tail.
+When the position is the feed's own, the subscription begins in the same moment: between looking and
+beginning nothing is awaited. What can't be brought is told, as ``resume_gap``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
+from tenacity.wait import wait_random_exponential
+
+from api import events, formats, past_queries, quote_queries
+from api.events import Event
+from api.feed import Feed
+from api.hub import Client
+from api.messages import Subscribe
+from api.metrics import WS_RESUME_GAPS
+from api.past_queries import Stretch
+from api.position import Position, ReplayAt, TopicAt
+from api.quote_queries import OutcomeFilter
+from api.settings import ApiSettings
+from api.sql import Query
+from api.store import Store
+from schemas.clock import isoformat, now_us, parse_rfc3339
+from schemas.errors import Transient
+
+STRETCH = 50_000
+"""Offsets that are looked at once."""
+ROWS = 2_000
+CHUNK = 500
+"""Records of the tail that are taken without giving way to others."""
+LOOK_SECONDS = 0.25
+LONGEST_SILENCE_SECONDS = 10.0
+"""A replay makes longer silences this long."""
+MOST_GAPS = 10_000
+Outcome = tuple[str, str, str]
+"""Platform, outcome and kind."""
+
+
+class Past:
+    """Brings one client to the live feed."""
+
+    def __init__(
+        self,
+        client: Client,
+        number: int,
+        wanted: Subscribe,
+        feed: Feed,
+        store: Store,
+        settings: ApiSettings,
+    ) -> None:
+        """``number`` is that of the subscription ``wanted``, which this begins."""
+        self._client = client
+        self._number = number
+        self._wanted = wanted
+        self._feed = feed
+        self._store = store
+        self._settings = settings
+        self._at = Position([])
+        self._known: dict[Outcome, int] = {}
+        """Ingest times that a snapshot reached: earlier ticks are in it."""
+
+    async def resume(self, cursor: Position) -> None:
+        """Bring all since the cursor. Raises Transient, TooExpensive, EchoArbError."""
+        await self._feed.following.wait()
+        if cursor.replay is not None:
+            await self._replay(cursor.replay.ingest_us, cursor.replay, cursor)
+            return
+        await self._go_live(cursor)
+
+    async def from_now(self, position: Position) -> None:
+        """Bring all since a position of the feed."""
+        await self._go_live(position)
+
+    async def snapshot(self) -> None:
+        """Bring the newest quote and trade of each outcome, then all since. Raises as resume."""
+        await self._feed.following.wait()
+        start = self._feed.position.copy()
+        complete = await self._all_stored(start)
+        wanted = self._wanted
+        chosen = OutcomeFilter(
+            platform=wanted.platform, outcome=wanted.outcome, markets=wanted.markets()
+        )
+        most = self._settings.api_ws_snapshot
+        table = await self._table(quote_queries.latest(chosen, None, most + 1))
+        rows = await asyncio.to_thread(formats.rows, table)
+        for row in rows[:most]:
+            await self._client.room()
+            for kind in ("quote", "trade"):
+                if row[f"{kind}_ts"] is not None:
+                    key = (row["platform"], row["outcome_id"], kind)
+                    self._known[key] = parse_rfc3339(row[f"{kind}_ts"])
+            self._client.put("snapshot", {"data": row})
+        end = {"outcomes": min(len(rows), most), "truncated": len(rows) > most}
+        self._client.put("snapshot_end", {**end, "complete": complete})
+        await self._go_live(start)
+
+    async def history(self, since_us: int) -> None:
+        """Bring all since an instant, by ingest time. Raises as resume."""
+        await self._feed.following.wait()
+        await self._replay(since_us, None, self._feed.position.copy())
+
+    # By time
+
+    async def _replay(self, since_us: int, after: ReplayAt | None, end: Position) -> None:
+        """Send stored ticks by ingest time up to ``end``, at the speed asked for, then go on."""
+        if not await self._all_stored(end):
+            self._missed("not_stored", detail="ticks just received are not stored yet")
+        gaps = await self._gaps(since_us)
+        pace = _Pace(self._wanted.speed)
+        at = end.copy()
+        while True:
+            query = past_queries.replay(self._wanted, since_us, after, end, ROWS)
+            table = await self._table(query)
+            for place, event in await asyncio.to_thread(_replayed, table):
+                while gaps and gaps[0][0] <= event.ingest_us:
+                    self._client.put_event(gaps.pop(0)[1], None)
+                await pace.wait(event.ingest_us)
+                await self._client.room()
+                at.replay = after = place
+                self._client.put_event(event, at.cursor())
+            if table.num_rows < ROWS:
+                break
+        for _, gap in gaps:
+            await self._client.room()
+            self._client.put_event(gap, None)
+        end.replay = None
+        await self._go_live(end)
+
+    async def _gaps(self, since_us: int) -> list[tuple[int, Event]]:
+        """Return the gaps since an instant, each with when it is told."""
+        query = past_queries.gaps_since(self._wanted, since_us, MOST_GAPS)
+        rows = formats.rows(await self._table(query))
+        return [(parse_rfc3339(row["from_ts"] or row["to_ts"]), events.of_gap(row)) for row in rows]
+
+    # By offset
+
+    async def _go_live(self, start: Position) -> None:
+        """Send all between ``start`` and the live feed, and begin the subscription there."""
+        self._at = self._aligned(start)
+        while not self._arrived():
+            for topic in self._topics():
+                for partition in range(len(topic.offsets)):
+                    await self._advance(topic, partition)
+            await asyncio.sleep(0)
+        self._feed.hub.begin(self._client, self._number)
+        self._client.put("live", {"cursor": self._feed.cursor(), "ts": isoformat(now_us())})
+
+    def _topics(self) -> list[TopicAt]:
+        """Return the topics that may hold something wanted."""
+        platform = self._wanted.platform
+        return [
+            topic
+            for topic in self._at.topics
+            if platform is None or topic.name in ("gaps", f"ticks.{platform}")
+        ]
+
+    def _arrived(self) -> bool:
+        """Return whether the client stands where the feed stands: ask and begin without a pause."""
+        live = self._feed.position
+        return all(
+            (there := live.topic(topic.name)) is not None and there.offsets == topic.offsets
+            for topic in self._topics()
+        )
+
+    def _aligned(self, start: Position) -> Position:
+        """Return the position in the topics as they are now; what of ``start`` is no place in them
+        is told."""
+        found = self._feed.position.copy()
+        for topic in found.topics:
+            old = start.topic(topic.name)
+            if old is None:
+                continue
+            if old.topic_id != topic.topic_id:
+                self._missed(
+                    "made_anew",
+                    topic=topic.name,
+                    detail="the topic was made anew; what the old one had after the cursor is in "
+                    "/api/v1/ticks",
+                )
+                topic.offsets = [0] * len(topic.offsets)
+                continue
+            for partition, end in enumerate(topic.offsets):
+                # A partition that was added since is new to the client.
+                place = old.offsets[partition] if partition < len(old.offsets) else 0
+                if place > end + STRETCH:
+                    self._missed("ahead", topic=topic.name, partition=partition)
+                    continue
+                topic.offsets[partition] = place
+        return found
+
+    async def _advance(self, topic: TopicAt, partition: int) -> None:
+        """Go on in one partition as far as it is known."""
+        place = (topic.name, partition)
+        live = self._feed.position.topic(topic.name)
+        if live is None or live.topic_id != topic.topic_id:
+            self._at = self._aligned(self._at)  # made anew meanwhile
+            return
+        if topic.offsets[partition] > live.offsets[partition]:
+            await self._ahead(topic, partition)
+            return
+        floor = self._feed.tail.floor(place)
+        while floor is not None and topic.offsets[partition] < floor:
+            low = topic.offsets[partition]
+            high = min(low + STRETCH, floor)
+            await self._stretch(
+                topic, Stretch(topic.name, topic.id, partition, low, high), last=high == floor
+            )
+            floor = self._feed.tail.floor(place)
+        while kept := self._feed.tail.since(place, topic.offsets[partition], CHUNK):
+            for each in kept:
+                await self._feed.decode(each)
+            for each in kept:
+                topic.offsets[partition] = each.record.offset + 1
+                if each.event is not None:
+                    self._send(each.event)
+            if len(kept) < CHUNK and len(self._client.outgoing) < CHUNK:
+                return
+            await self._client.room()
+            if (self._feed.tail.floor(place) or 0) > topic.offsets[partition]:
+                return  # the tail moved past us
+
+    async def _ahead(self, topic: TopicAt, partition: int) -> None:
+        """Wait for a feed that is behind the cursor, as one of another process may be."""
+        deadline = time.monotonic() + self._settings.api_ws_stored_seconds
+        while time.monotonic() < deadline:
+            live = self._feed.position.topic(topic.name)
+            if live is None or live.offsets[partition] >= topic.offsets[partition]:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        live = self._feed.position.topic(topic.name)
+        if live is not None:
+            self._missed("ahead", topic=topic.name, partition=partition)
+            topic.offsets[partition] = live.offsets[partition]
+
+    async def _stretch(self, topic: TopicAt, stretch: Stretch, *, last: bool) -> None:
+        """Send what is wanted of a stretch, once all of it is stored or nothing more comes."""
+        missing, first = await self._missing(stretch, wait=last)
+        if missing == stretch.high - stretch.low and not last:
+            await self._expired(topic, stretch)
+            return
+        if missing:
+            # What is gone from the beginning of the partition has expired.
+            reason = "expired" if first == stretch.low + missing else "missing"
+            self._missed(reason, topic=topic.name, partition=stretch.partition, missed=missing)
+        while stretch.low < stretch.high:
+            table = await self._table(past_queries.records(stretch, self._wanted, ROWS))
+            for offset, event in await asyncio.to_thread(events.of_rows, stretch.table, table):
+                await self._client.room()
+                topic.offsets[stretch.partition] = offset + 1
+                self._send(event)
+            if table.num_rows < ROWS:
+                break
+            stretch = replace(stretch, low=topic.offsets[stretch.partition])
+        topic.offsets[stretch.partition] = stretch.high
+
+    async def _expired(self, topic: TopicAt, stretch: Stretch) -> None:
+        """Go on where something is stored again."""
+        floor = self._feed.tail.floor((topic.name, stretch.partition)) or stretch.high
+        beyond = replace(stretch, low=stretch.high, high=max(floor, stretch.high))
+        (row,) = (await self._table(past_queries.stored(beyond))).to_pylist()
+        next_low = int(row["first"]) if row["stored"] else beyond.high
+        missed = next_low - stretch.low
+        self._missed("expired", topic=topic.name, partition=stretch.partition, missed=missed)
+        topic.offsets[stretch.partition] = next_low
+
+    async def _missing(self, stretch: Stretch, *, wait: bool) -> tuple[int, int]:
+        """Return how many records of a stretch are not stored, and the first offset that is.
+
+        The sink is about a second behind; only the newest stretch is worth waiting for.
+        """
+        deadline = time.monotonic() + self._settings.api_ws_stored_seconds
+        while True:
+            (row,) = (await self._table(past_queries.stored(stretch))).to_pylist()
+            missing = stretch.high - stretch.low - int(row["stored"])
+            if missing <= 0 or not wait or time.monotonic() > deadline:
+                return missing, int(row["first"])
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _table(self, query: Query) -> pa.Table:
+        """Return a query's rows. A ClickHouse that is away is waited for, for some seconds."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Transient),
+            stop=stop_after_delay(self._settings.api_ws_stored_seconds),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._store.table(query)
+        raise AssertionError("retries end by raising")
+
+    async def _all_stored(self, end: Position) -> bool:
+        """Wait until what Kafka has before ``end`` is stored; return whether it is."""
+        deadline = time.monotonic() + self._settings.api_ws_stored_seconds
+        for topic in end.topics:
+            if topic.name == "gaps" or self._wanted.platform not in (None, topic.name[6:]):
+                continue
+            for partition, offset in enumerate(topic.offsets):
+                if offset == 0:
+                    continue
+                last = Stretch(topic.name, topic.id, partition, offset - 1, offset)
+                while True:
+                    table = await self._table(past_queries.stored(last))
+                    if table.to_pylist()[0]["stored"]:
+                        break
+                    if time.monotonic() > deadline:
+                        return False
+                    await asyncio.sleep(LOOK_SECONDS)
+        return True
+
+    def _send(self, event: Event) -> None:
+        if not self._wanted.takes(event):
+            return
+        known = self._known.get((event.platform, event.outcome, event.kind))
+        if known is None or event.ingest_us > known:
+            self._client.put_event(event, self._at.cursor())
+
+    def _missed(self, reason: str, **more: Any) -> None:
+        WS_RESUME_GAPS.labels(reason).inc()
+        told: Mapping[str, Any] = {"topic": None, "partition": None, "missed": None, "detail": None}
+        self._client.put("resume_gap", {"reason": reason, **told, **more})
+
+
+class _Pace:
+    """Keeps the times between ticks, ``speed`` times as fast; without one, waits for nothing."""
+
+    def __init__(self, speed: float | str | None) -> None:
+        self._speed = None if speed is None or isinstance(speed, str) else speed
+        self._before_us: int | None = None
+        self._due = time.monotonic()
+
+    async def wait(self, ingest_us: int) -> None:
+        """Wait until a tick is due."""
+        if self._speed is None:
+            return
+        passed = 0 if self._before_us is None else (ingest_us - self._before_us) / 1e6
+        self._before_us = ingest_us
+        self._due += min(max(passed, 0) / self._speed, LONGEST_SILENCE_SECONDS)
+        if self._due > time.monotonic():
+            await asyncio.sleep(self._due - time.monotonic())
+
+
+def _replayed(table: pa.Table) -> list[tuple[ReplayAt, Event]]:
+    """Return the rows' events, each with where a replay stands after it."""
+    ids = table.column("topic_id").to_pylist()
+    partitions = table.column("kafka_partition").to_pylist()
+    found = events.of_rows("ticks", table.drop_columns(["topic_id"]))
+    return [
+        (ReplayAt(event.ingest_us, _bytes_of(topic_id), partition, offset), event)
+        for topic_id, partition, (offset, event) in zip(ids, partitions, found, strict=True)
+    ]
+
+
+def _bytes_of(topic_id: Any) -> bytes:
+    return topic_id if isinstance(topic_id, bytes) else UUID(str(topic_id)).bytes

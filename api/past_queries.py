@@ -1,0 +1,138 @@
+"""SQL for what WebSocket clients missed, by place in Kafka or by time; values are bound."""
+
+# ruff: noqa: S608 - what is put together here are texts of this file only
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from api.events import COLUMNS
+from api.messages import Subscribe
+from api.position import Position, ReplayAt
+from api.queries import TICK_KEY
+from api.sql import Conditions, Query, instant
+
+Table = Literal["ticks", "gaps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Offsets [``low``, ``high``) of one partition."""
+
+    topic: str
+    topic_id: UUID
+    partition: int
+    low: int
+    high: int
+
+    @property
+    def table(self) -> Table:
+        """Where the topic's records are stored."""
+        return "gaps" if self.topic == "gaps" else "ticks"
+
+
+def _within(stretch: Stretch) -> Conditions:
+    where = Conditions()
+    where.add(
+        "topic_id = {topic_id:UUID} AND kafka_partition = {partition:Int32} "
+        "AND kafka_offset >= {low:Int64} AND kafka_offset < {high:Int64}",
+        topic_id=str(stretch.topic_id),
+        partition=stretch.partition,
+        low=stretch.low,
+        high=stretch.high,
+    )
+    if stretch.table == "ticks":
+        where.equal("platform", stretch.topic.removeprefix("ticks."))
+    return where
+
+
+def stored(stretch: Stretch) -> Query:
+    """Return the query for how many of a stretch's records are stored, and for the first offset.
+
+    A record that could not be used is stored as a dead letter.
+    """
+    where = _within(stretch)
+    sql = (
+        "SELECT uniqExact(place) AS stored, min(place) AS first FROM ("
+        f"SELECT kafka_offset AS place FROM {stretch.table} {where.where()} UNION ALL "
+        "SELECT source_offset AS place FROM dead_letters "
+        "WHERE source_topic = {topic:String} AND source_topic_id = {topic_id:UUID} "
+        "AND source_partition = {partition:Int32} "
+        "AND source_offset >= {low:Int64} AND source_offset < {high:Int64})"
+    )
+    return Query(sql, {**where.parameters, "topic": stretch.topic})
+
+
+def records(stretch: Stretch, wanted: Subscribe, rows: int) -> Query:
+    """Return the query for a stretch's first ``rows`` records that are wanted, by offset, each
+    once."""
+    where = _within(stretch)
+    if markets := wanted.markets():
+        named = "market_id IN {markets:Array(String)}"
+        gaps = f"(market_id IS NULL OR {named})"
+        where.add(gaps if stretch.table == "gaps" else named, markets=sorted(markets))
+    if stretch.table == "gaps":
+        where.equal("platform", wanted.platform)
+    else:
+        where.equal("outcome_id", wanted.outcome)
+        where.equal("kind", wanted.kind)
+    sql = (
+        f"SELECT {', '.join(COLUMNS[stretch.table])} FROM {stretch.table} {where.where()} "
+        "ORDER BY kafka_offset LIMIT 1 BY kafka_offset LIMIT {rows:UInt32}"
+    )
+    return Query(sql, {**where.parameters, "rows": rows})
+
+
+def replay(
+    wanted: Subscribe, since_us: int, after: ReplayAt | None, end: Position, rows: int
+) -> Query:
+    """Return the query for the first ``rows`` ticks by ingest time from ``since_us`` on, after the
+    row named, of which Kafka has no more than ``end`` says."""
+    where = Conditions()
+    where.equal("platform", wanted.platform)
+    if markets := wanted.markets():
+        where.add("market_id IN {markets:Array(String)}", markets=sorted(markets))
+    where.equal("outcome_id", wanted.outcome)
+    where.equal("kind", wanted.kind)
+    where.add(f"ingest_ts >= {instant('since')}", since=since_us)
+    for at, topic in enumerate(end.topics):
+        where.add(
+            f"(topic_id != {{topic{at}:UUID}} OR "
+            f"kafka_offset < arrayElement({{ends{at}:Array(Int64)}}, kafka_partition + 1))",
+            **{f"topic{at}": str(topic.id), f"ends{at}": topic.offsets},
+        )
+    if after is not None:
+        where.add(
+            f"ingest_ts >= {instant('after_ts')} AND ({', '.join(TICK_KEY)}) > "
+            f"({instant('after_ts')}, {{after_topic:UUID}}, {{after_partition:Int32}}, "
+            "{after_offset:Int64})",
+            after_ts=after.ingest_us,
+            after_topic=str(UUID(bytes=after.topic_id)),
+            after_partition=after.partition,
+            after_offset=after.offset,
+        )
+    sql = (
+        f"SELECT {', '.join(COLUMNS['ticks'])}, topic_id FROM ticks {where.where()} "
+        f"ORDER BY {', '.join(TICK_KEY)} LIMIT 1 BY {', '.join(TICK_KEY)} LIMIT {{rows:UInt32}}"
+    )
+    return Query(sql, {**where.parameters, "rows": rows})
+
+
+def gaps_since(wanted: Subscribe, since_us: int, rows: int) -> Query:
+    """Return the query for gaps that were not over at an instant, by their begin."""
+    where = Conditions()
+    where.equal("platform", wanted.platform)
+    if markets := wanted.markets():
+        where.add(
+            "(market_id IS NULL OR market_id IN {markets:Array(String)})", markets=sorted(markets)
+        )
+    where.add(f"(to_ts IS NULL OR to_ts >= {instant('since')})", since=since_us)
+    columns: Sequence[str] = [name for name in COLUMNS["gaps"] if not name.startswith("kafka_")]
+    sql = (
+        f"SELECT {', '.join(columns)} FROM gaps_latest {where.where()} "
+        "ORDER BY ifNull(from_ts, to_ts), gap_id LIMIT {rows:UInt32}"
+    )
+    return Query(sql, {**where.parameters, "rows": rows})
