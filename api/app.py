@@ -28,6 +28,7 @@ from api.routes.health import health, package_version, ready, service
 from api.routes.latency import latency, latency_stats
 from api.routes.latest import latest
 from api.routes.live import live_ticks
+from api.routes.live_spreads import live_spreads
 from api.routes.markets import markets
 from api.routes.pairs import pairs
 from api.routes.spreads import spread, spread_history, spreads
@@ -66,7 +67,7 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
     app = Litestar(
         [
             *[service, health, ready, ticks, markets, gaps, subscriptions, documentation],
-            *[live_ticks, spreads, spread, spread_history, pairs],
+            *[live_ticks, live_spreads, spreads, spread, spread_history, pairs],
             *[alerts, alert, acknowledge],
             *[latest, trades, candles, book, coverage],
             *[latency, latency_stats],

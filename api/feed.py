@@ -28,8 +28,10 @@ from api import events
 from api.events import Event
 from api.hub import Hub
 from api.metrics import FEED_LAG, FEED_RECORDS, FEED_REJECTED, FEED_SKIPPED, FEED_UP
-from api.position import FOLLOWED, Position, position_of
+from api.position import FOLLOWED as IN_CURSORS
+from api.position import Position, position_of
 from api.settings import ApiSettings
+from api.spread_hub import SpreadHub
 from api.tail import Kept, Tail
 from schemas import topic_ids
 from schemas.clock import isoformat, now_us
@@ -39,8 +41,9 @@ from schemas.framing import HEADER_SIZE, schema_id_of
 from schemas.gap import Gap
 from schemas.logs import get_logger
 from schemas.registry import Registry
+from schemas.spread import Spread
 from schemas.tick import Tick
-from schemas.topics import GAPS, TOPICS
+from schemas.topics import GAPS, SPREADS, TOPICS
 
 log = get_logger("echoarb.api.feed")
 
@@ -54,6 +57,7 @@ MAX_BACKLOG = 100_000
 """Records of one partition that are caught up with after an absence; beyond it, it is no live feed
 and the API's history is the better place to read."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FOLLOWED = (*IN_CURSORS, SPREADS.name)
 MOST_SCHEMAS = 1000
 """Schema ids that are remembered; each may be a number that somebody made up."""
 _QUIET = logging.getLogger("echoarb.librdkafka")
@@ -80,6 +84,7 @@ class Feed:
     def __init__(self, settings: ApiSettings, hub: Hub) -> None:
         self._settings = settings
         self.hub = hub
+        self.spreads = SpreadHub()
         self._registry = Registry(settings)
         self._schemas: dict[int, Any] = {}
         self._positions: dict[TopicPartition, int] = {}
@@ -262,7 +267,9 @@ class Feed:
         missed = target if anew else target - position
         FEED_SKIPPED.labels(place.topic).inc(missed)
         log.warning("live feed jumped", topic=place.topic, partition=place.partition, missed=missed)
-        if place.topic == GAPS.name or (place.topic in self._anew and place.partition > 0):
+        if place.topic in (GAPS.name, SPREADS.name) or (
+            place.topic in self._anew and place.partition > 0
+        ):
             return  # of a whole topic clients are told once
         platform = place.topic.removeprefix("ticks.")
         notice = {"gap_id": None, "platform": platform, "market_id": None, "connection": ""}
@@ -288,8 +295,12 @@ class Feed:
         )
 
     async def _handle(self, record: ConsumerRecord) -> None:
-        """Take a record: from here to the end nothing is awaited once its schema is known."""
+        """Take a record: once its schema is known nothing is awaited to the end."""
         kept = Kept(record.topic, record)
+        if record.topic == SPREADS.name:
+            await self._spread(kept)
+            self._moved(TopicPartition(record.topic, record.partition), record.offset + 1)
+            return
         key = (record.key or b"").decode(errors="replace")
         wanted = record.topic == GAPS.name or self.hub.wants(record.topic[6:], key)
         if wanted:  # decoding is what costs
@@ -298,6 +309,16 @@ class Feed:
         self.tail.append(kept)
         if kept.event is not None:
             self.hub.publish(kept.event, self.cursor())
+
+    async def _spread(self, kept: Kept) -> None:
+        try:
+            schema = await self._schema(schema_id_of(kept.record.value))
+            record = decode("spread", kept.record.value[HEADER_SIZE:], schema)
+        except Poison as poison:
+            FEED_REJECTED.labels(poison.reason).inc()
+            return
+        assert isinstance(record, Spread)
+        self.spreads.publish(record)
 
     def cursor(self) -> str | None:
         """Return the cursor of where the feed stands; None if it never followed."""
@@ -308,26 +329,27 @@ class Feed:
         if kept.decoded:
             return
         try:
-            schema_id = schema_id_of(kept.record.value)
-            if schema_id not in self._schemas:
-                await self._learn(schema_id)
-            kept.event = self._event(kept, self._schemas[schema_id])
+            kept.event = self._event(kept, await self._schema(schema_id_of(kept.record.value)))
         except Poison as poison:
             FEED_REJECTED.labels(poison.reason).inc()
         kept.decoded = True
 
-    async def _learn(self, schema_id: int) -> None:
-        if len(self._schemas) >= MOST_SCHEMAS:
-            self._schemas.clear()
-        try:
-            found = await asyncio.to_thread(self._registry.schema, schema_id)
-        except Poison as poison:
-            found = poison
-        self._schemas[schema_id] = found
+    async def _schema(self, schema_id: int) -> Any:
+        """Return the schema of an id. Raises Poison, Transient."""
+        if schema_id not in self._schemas:
+            if len(self._schemas) >= MOST_SCHEMAS:
+                self._schemas.clear()
+            try:
+                found = await asyncio.to_thread(self._registry.schema, schema_id)
+            except Poison as poison:
+                found = poison
+            self._schemas[schema_id] = found
+        found = self._schemas[schema_id]
+        if isinstance(found, Poison):
+            raise found
+        return found
 
     def _event(self, kept: Kept, schema: Any) -> Event | None:
-        if isinstance(schema, Poison):
-            raise schema
         record = kept.record
         decoded = decode(TOPICS[kept.topic].schema, record.value[HEADER_SIZE:], schema)
         if not isinstance(decoded, Tick | Gap):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.events import Event
-from api.messages import BadMessage, Subscribe
+from api.messages import Refused, Subscribe
 from api.metrics import WS_CLIENTS, WS_CONFLATED, WS_MESSAGES, WS_SUBSCRIPTIONS
 from api.outgoing import Mode, Outgoing
 from api.settings import ApiSettings
@@ -48,7 +48,7 @@ class Client:
 
     def put_event(self, event: Event, cursor: str | None) -> None:
         """Queue a tick or gap."""
-        if self.slow.is_set() or (self.plain and event.type != "tick"):
+        if self.slow.is_set() or (self.plain and event.type == "gap"):
             return
         before = self.outgoing.conflated
         taken = self.outgoing.put_event(event, cursor, plain=self.plain)
@@ -101,14 +101,15 @@ class Hub:
         client = Client(self.settings.api_ws_queue, mode)
         self.joined += 1
         self.clients.add(client)
-        WS_CLIENTS.set(len(self.clients))
+        WS_CLIENTS.inc()
         return client
 
     def leave(self, client: Client) -> None:
         """Forget a client and its subscriptions."""
         self.unsubscribe(client, None)
-        self.clients.discard(client)
-        WS_CLIENTS.set(len(self.clients))
+        if client in self.clients:
+            self.clients.discard(client)
+            WS_CLIENTS.dec()
 
     def subscriptions(self) -> int:
         """Return how many subscriptions are in force."""
@@ -117,20 +118,20 @@ class Hub:
     def number(self, client: Client, wanted: Subscribe) -> int:
         """Return the number of a new subscription, which gets nothing until it is begun.
 
-        Raises BadMessage if there are too many.
+        Raises Refused if there are too many.
         """
         if len(client.subscriptions) >= self.settings.api_ws_subscriptions:
-            raise BadMessage(f"at most {self.settings.api_ws_subscriptions} subscriptions")
+            raise Refused(f"at most {self.settings.api_ws_subscriptions} subscriptions")
         named = sum(len(held.markets()) for held in client.subscriptions.values())
         if named + len(wanted.markets()) > self.settings.api_ws_markets:
-            raise BadMessage(f"at most {self.settings.api_ws_markets} markets may be named in all")
+            raise Refused(f"at most {self.settings.api_ws_markets} markets may be named in all")
         client.last_subscription += 1
         client.subscriptions[client.last_subscription] = wanted
         WS_SUBSCRIPTIONS.inc()
         return client.last_subscription
 
     def subscribe(self, client: Client, wanted: Subscribe) -> int:
-        """Begin a subscription at once and return its number. Raises BadMessage."""
+        """Begin a subscription at once and return its number. Raises Refused."""
         number = self.number(client, wanted)
         self.begin(client, number)
         return number
@@ -142,9 +143,9 @@ class Hub:
             self._index.setdefault(place, {})[client, number] = wanted
 
     def unsubscribe(self, client: Client, number: int | None) -> list[int]:
-        """End one subscription, or all, and return their numbers. Raises BadMessage."""
+        """End one subscription, or all, and return their numbers. Raises Refused."""
         if number is not None and number not in client.subscriptions:
-            raise BadMessage(f"no subscription {number}")
+            raise Refused(f"no subscription {number}")
         numbers = list(client.subscriptions) if number is None else [number]
         for each in numbers:
             for place in _places(client.subscriptions.pop(each)):

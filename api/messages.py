@@ -46,6 +46,14 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 class BadMessage(EchoArbError):
     """A client's message is wrong; the text says how."""
 
+    code = "bad_message"
+
+
+class Refused(BadMessage):
+    """A client's message is right, but what it asks for can't be."""
+
+    code = "refused"
+
 
 class Subscribe(
     msgspec.Struct,

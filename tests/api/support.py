@@ -29,8 +29,9 @@ from schemas.gap import Gap
 from schemas.identity import event_id
 from schemas.registry import Registry
 from schemas.settings import RegistrySettings
+from schemas.spread import Spread
 from schemas.tick import Tick
-from schemas.topics import ALERTS, GAPS, TOPICS, ticks_topic
+from schemas.topics import ALERTS, GAPS, SPREADS, TOPICS, ticks_topic
 
 BASE_US = 1_785_000_000_000_000
 """2026-07-25T17:20:00Z."""
@@ -110,9 +111,9 @@ class Api:
                     return
                 await asyncio.sleep(0.02)
 
-    def socket(self, query: str = "", **options: Any) -> Any:
-        """Return a WebSocket connection to /ws/ticks."""
-        return self.http.ws_connect(f"{self.url}/ws/ticks{query}", **options)
+    def socket(self, query: str = "", path: str = "/ws/ticks", **options: Any) -> Any:
+        """Return a WebSocket connection."""
+        return self.http.ws_connect(f"{self.url}{path}{query}", **options)
 
 
 @contextlib.asynccontextmanager
@@ -188,7 +189,7 @@ class Broker:
         self.child = tansu_broker.start(self.port, self.log)
         create_topics(self.address)
 
-    def publish(self, *records: Tick | Gap | Alert) -> None:
+    def publish(self, *records: Tick | Gap | Alert | Spread) -> None:
         """Write records to their topics and wait until they are there."""
         publish(self.address, self.registry_url, *records)
 
@@ -207,7 +208,7 @@ def create_topics(bootstrap: str) -> None:
             future.result(20)
 
 
-def publish(bootstrap: str, registry_url: str, *records: Tick | Gap | Alert) -> None:
+def publish(bootstrap: str, registry_url: str, *records: Tick | Gap | Alert | Spread) -> None:
     """Write records to their topics and wait until they are there."""
     registry = Registry(RegistrySettings(_env_file=None, registry_url=registry_url))
     producer = Producer(
@@ -216,6 +217,8 @@ def publish(bootstrap: str, registry_url: str, *records: Tick | Gap | Alert) -> 
     for record in records:
         if isinstance(record, Tick):
             topic, key = TOPICS[ticks_topic(record.platform)], record.market_id
+        elif isinstance(record, Spread):
+            topic, key = SPREADS, record.pair_id
         elif isinstance(record, Alert):
             topic, key = ALERTS, f"{record.rule}:{record.subject}"
         else:
