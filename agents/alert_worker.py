@@ -21,7 +21,6 @@ from agents.alert_follower import Follower, kafka_options
 from agents.alert_metrics import PUBLISHED, RESTARTS, SPEAKING, UNUSABLE
 from agents.alert_settings import AlertSettings
 from agents.alerting import Alerting
-from agents.lag import Lags
 from agents.outbox import Outbox
 from agents.processor import Outgoing
 from agents.webhooks import Webhooks
@@ -30,6 +29,7 @@ from schemas.clock import now_us
 from schemas.codec import decode_framed
 from schemas.ends import ends
 from schemas.errors import Poison, Transient
+from schemas.lag import Lags
 from schemas.logs import get_logger
 from schemas.registry import Registry
 from schemas.topics import ALERTS

@@ -23,6 +23,7 @@ from api.routes.alerts import acknowledge, alert, alerts
 from api.routes.book import book
 from api.routes.candles import candles
 from api.routes.coverage import coverage
+from api.routes.debug import debug_tick, debug_update_price
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
 from api.routes.latency import latency, latency_stats
@@ -32,11 +33,13 @@ from api.routes.live_spreads import live_spreads
 from api.routes.markets import markets
 from api.routes.pairs import pairs
 from api.routes.spreads import spread, spread_history, spreads
+from api.routes.stats import cache_stats, consumer_stats, socket_stats, stream_stats
 from api.routes.subscriptions import subscriptions
 from api.routes.ticks import ticks
 from api.routes.trades import trades
 from api.settings import ApiSettings
 from api.store import Store
+from api.streams import Streams
 
 DESCRIPTION = (
     "Ticks of Kalshi, Polymarket and Manifold, with the gaps during which they could not be "
@@ -63,6 +66,7 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
 
     configured = Pairs.of(settings.pairs())
     publisher = Publisher(settings)
+    streams = Streams(settings)
     origins = settings.cors_origins()
     app = Litestar(
         [
@@ -70,13 +74,15 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             *[live_ticks, live_spreads, spreads, spread, spread_history, pairs],
             *[alerts, alert, acknowledge],
             *[latest, trades, candles, book, coverage],
-            *[latency, latency_stats],
+            *[latency, latency_stats, consumer_stats, stream_stats, cache_stats, socket_stats],
+            *([debug_tick, debug_update_price] if settings.environment == "development" else []),
         ],
         guards=[refuse_unknown],
         dependencies={
             "store": Provide(lambda: store, sync_to_thread=False),
             "feed": Provide(lambda: feed, sync_to_thread=False),
             "publisher": Provide(lambda: publisher, sync_to_thread=False),
+            "streams": Provide(lambda: streams, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
             "pairs": Provide(lambda: configured, sync_to_thread=False),
         },

@@ -71,7 +71,7 @@ def problem_spec(description: str) -> ResponseSpec:
     )
 
 
-def answers(page: type[Any] | None = None) -> dict[int, ResponseSpec]:
+def answers(page: Any = None) -> dict[int, ResponseSpec]:
     """Return what a route may answer, for the OpenAPI document; ``page`` is the shape of 200."""
     problems = {
         400: "A parameter is wrong; errors says which",

@@ -101,6 +101,12 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = "starting"
         """Why the feed isn't following every topic; None while it is."""
+        self.records = 0
+        """Records read since the start."""
+        self.rejected = 0
+        """Of those that somebody wanted: what could not be used."""
+        self.last: tuple[str, int, int] | None = None
+        """Topic, partition and offset of the record read last."""
         self.following = asyncio.Event()
         """Set while ``problem`` is None."""
 
@@ -285,6 +291,8 @@ class Feed:
         for place, records in batches.items():
             for record in records:
                 await self._handle(record)
+            self.records += len(records)
+            self.last = (place.topic, place.partition, records[-1].offset)
             FEED_RECORDS.labels(place.topic).inc(len(records))
             FEED_LAG.set(time.time() - records[-1].timestamp / 1000)
         # Tansu answers a position beyond the end with silence.
@@ -315,6 +323,7 @@ class Feed:
             schema = await self._schema(schema_id_of(kept.record.value))
             record = decode("spread", kept.record.value[HEADER_SIZE:], schema)
         except Poison as poison:
+            self.rejected += 1
             FEED_REJECTED.labels(poison.reason).inc()
             return
         assert isinstance(record, Spread)
@@ -331,6 +340,7 @@ class Feed:
         try:
             kept.event = self._event(kept, await self._schema(schema_id_of(kept.record.value)))
         except Poison as poison:
+            self.rejected += 1
             FEED_REJECTED.labels(poison.reason).inc()
         kept.decoded = True
 

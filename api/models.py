@@ -12,6 +12,7 @@ Instant = Annotated[
         description="RFC 3339, UTC, microseconds", examples=["2026-08-10T22:45:00.123400Z"]
     ),
 ]
+Environment = Literal["development", "staging", "production"]
 Amount = Annotated[
     str, msgspec.Meta(description="Exact decimal of at most 8 places", examples=["0.42"])
 ]
@@ -50,6 +51,43 @@ class TickPage(msgspec.Struct):
     """Ticks, and the cursor that continues after them; null at the end."""
 
     data: list[Tick]
+    next_cursor: str | None
+
+
+class ClassicTick(msgspec.Struct):
+    """A tick with the older system's fields; times are milliseconds, decimals are numbers."""
+
+    source: Annotated[str, msgspec.Meta(examples=["KALSHI"])]
+    contract_id: Annotated[str, msgspec.Meta(description="Polymarket: the token, else the market")]
+    price: Annotated[
+        float | None, msgspec.Meta(description="Of a trade; of a quote its mid, if it has one")
+    ]
+    ts_source: int | None
+    ts_ingest: int
+    ts_emit: int
+    timestamp: Annotated[Instant, msgspec.Meta(description="The venue's time, or ours without it")]
+    latency_ms: int | None
+    yes_bid: float | None
+    yes_ask: float | None
+    no_bid: float | None
+    no_ask: float | None
+    spread: float | None
+    last_price: float | None
+    bid_size: float | None
+    ask_size: float | None
+    trade_size: float | None
+    trade_side: str | None
+    volume: float | None
+    open_interest: float | None
+    market_id: str
+    outcome_id: str
+    event_type: Literal["quote", "trade"]
+
+
+class ClassicTickPage(msgspec.Struct):
+    """Ticks with the older system's fields; next_cursor is null at the end."""
+
+    data: list[ClassicTick]
     next_cursor: str | None
 
 
@@ -155,6 +193,7 @@ class Service(msgspec.Struct):
 
     service: str
     version: str
+    environment: Environment
     docs: str
     openapi: str
     health: str
@@ -163,9 +202,12 @@ class Service(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """The process is alive."""
+    """The process is alive; degraded: Kafka can't be followed, so nothing is live."""
 
-    status: Literal["ok"]
+    status: Literal["healthy", "degraded"]
+    environment: Environment
+    kafka_connected: bool
+    market_pairs: Annotated[int, msgspec.Meta(description="Configured pairs")]
 
 
 class Ready(msgspec.Struct):

@@ -16,7 +16,7 @@ from schemas.topics import PLATFORMS
 MAX_LIMIT = 10_000
 _LATEST_US = 4_102_444_800_000_000  # 2100-01-01
 _NOT_FROM_QUERY = frozenset(
-    {"request", "socket", "store", "feed", "settings", "pairs", "publisher", "data"}
+    {"request", "socket", "store", "feed", "settings", "pairs", "publisher", "streams", "data"}
 )
 
 Platform = Annotated[
@@ -92,10 +92,10 @@ def refuse_unknown(
             raise InvalidParameter(name, "is given more than once")
 
 
-def platform_of(text: str | None) -> str | None:
+def platform_of(text: str | None, name: str = "platform") -> str | None:
     """Return a platform. Raises InvalidParameter."""
     if text is not None and text not in PLATFORMS:
-        raise InvalidParameter("platform", f"has to be one of {', '.join(PLATFORMS)}")
+        raise InvalidParameter(name, f"has to be one of {', '.join(PLATFORMS)}")
     return text
 
 

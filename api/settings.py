@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from schemas.pairs import PairSettings
@@ -11,6 +13,13 @@ from schemas.settings import ClickHouseSettings, KafkaSettings, LogSettings, Reg
 class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettings, PairSettings):
     """Where the API listens, whom it lets in, and how much it does for one of them."""
 
+    environment: Literal["development", "staging", "production"] = Field(
+        "production", description="What this is; debug routes exist in development only"
+    )
+    sink_group: str = Field("echoarb-sink", description="Kafka consumer group of the sink")
+    analytics_group: str = Field(
+        "echoarb-analytics", description="Kafka consumer group of the analytics"
+    )
     api_host: str = Field("127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 = any free one")
     metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on")

@@ -10,6 +10,8 @@ from litestar.di import NamedDependency
 from api.errors import NotReady, answers
 from api.feed import Feed
 from api.models import Health, Ready, Service
+from api.pairs import Pairs
+from api.settings import ApiSettings
 from api.store import Store
 from schemas.errors import Transient
 
@@ -23,11 +25,12 @@ def package_version() -> str:
 
 
 @get("/", summary="Service", description="What this is and where to read on.", tags=["status"])
-async def service() -> Service:
+async def service(settings: NamedDependency[ApiSettings]) -> Service:
     """Return what this is."""
     return Service(
         service="EchoArb API",
         version=package_version(),
+        environment=settings.environment,
         docs="/docs",
         openapi="/schema/openapi.json",
         health="/health",
@@ -36,10 +39,25 @@ async def service() -> Service:
     )
 
 
-@get("/health", summary="Liveness", description="Alive; touches no dependency.", tags=["status"])
-async def health() -> Health:
-    """Return that the process is alive."""
-    return Health("ok")
+@get(
+    "/health",
+    summary="Liveness",
+    description="Alive: always 200, and touches no dependency. /ready asks them.",
+    tags=["status"],
+)
+async def health(
+    feed: NamedDependency[Feed],
+    pairs: NamedDependency[Pairs],
+    settings: NamedDependency[ApiSettings],
+) -> Health:
+    """Return that the process is alive, and whether its live feed is."""
+    connected = feed.problem is None
+    return Health(
+        status="healthy" if connected else "degraded",
+        environment=settings.environment,
+        kafka_connected=connected,
+        market_pairs=len(pairs.by_id),
+    )
 
 
 @get(

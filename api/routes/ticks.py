@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Annotated, Literal
+
+import pyarrow as pa
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.params import Parameter
 
-from api import answer
+from api import answer, formats, plain
 from api import cursor as cursors
 from api.answer import NOT_ACCEPTABLE, AnyRequest, Chosen, TableOperation
-from api.errors import answers
-from api.models import TickPage
+from api.errors import InvalidParameter, answers
+from api.formats import MEDIA_TYPES
+from api.models import ClassicTickPage, TickPage
 from api.pages import read_ticks
 from api.parameters import (
     Cursor,
@@ -27,13 +33,22 @@ from api.parameters import (
 from api.queries import TickFilter
 from api.store import Store
 
+View = Annotated[
+    Literal["full", "classic"], Parameter(description="classic: the older system's fields")
+]
+Source = Annotated[
+    str | None,
+    Parameter(description="platform, in any case", min_length=1, max_length=32),
+]
+
 
 @get(
     "/api/v1/ticks",
     summary="Stored ticks",
     description="Ticks by ingest time, each stored record once. JSON, CSV, or an Arrow stream. "
-    "The Link header names the next page in every form.",
-    responses={**answers(TickPage), **NOT_ACCEPTABLE},
+    "The Link header names the next page in every form. view=classic gives the older system's "
+    "fields, as JSON, numbers for decimals.",
+    responses={**answers(TickPage | ClassicTickPage), **NOT_ACCEPTABLE},
     operation_class=TableOperation,
     tags=["history"],
 )
@@ -50,11 +65,19 @@ async def ticks(
     limit: Limit = 100,
     cursor: Cursor = None,
     format: Chosen = None,
+    view: View = "full",
+    source: Source = None,
 ) -> Response[bytes]:
     """Return a page of ticks."""
     form = answer.form_of(request, format)
+    if view == "classic" and form != "json":
+        raise InvalidParameter("format", "has to be json for view=classic")
+    if source is not None:
+        if platform not in (None, source.lower()):
+            raise InvalidParameter("source", "contradicts platform")
+        platform = source.lower()
     chosen = TickFilter(
-        platform=platform_of(platform),
+        platform=platform_of(platform, "platform" if source is None else "source"),
         market=market,
         outcome=outcome,
         kind=kind,
@@ -65,4 +88,13 @@ async def ticks(
     after = cursors.decode(cursors.TickKey, cursor) if cursor else None
     table, next_key = await read_ticks(store, chosen, after, limit)
     next_cursor = cursors.encode(next_key) if next_key else None
+    if view == "classic":
+        content = await asyncio.to_thread(_classic, table, next_cursor)
+        headers = answer.page_headers(request, next_cursor)
+        return Response(content, media_type=MEDIA_TYPES["json"], headers=headers)
     return await answer.page(request, form, table, next_cursor)
+
+
+def _classic(table: pa.Table, next_cursor: str | None) -> bytes:
+    data = [plain.tick(row) for row in formats.rows(table)]
+    return plain.number_text({"data": data, "next_cursor": next_cursor}).encode()

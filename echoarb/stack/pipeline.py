@@ -63,7 +63,12 @@ class Services:
         api = self._add(
             API,
             [sys.executable, "-m", "api"],
-            {"ECHOARB_API_HOST": LOOPBACK, "ECHOARB_API_PORT": str(options.api_port)},
+            {
+                "ECHOARB_API_HOST": LOOPBACK,
+                "ECHOARB_API_PORT": str(options.api_port),
+                # Ticks by hand are for playing, and for nothing that follows real venues.
+                "ECHOARB_ENVIRONMENT": "production" if options.live else "development",
+            },
             options.metrics_port,
         )
         url = f"http://{LOOPBACK}:{options.api_port}"

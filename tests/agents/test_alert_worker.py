@@ -14,7 +14,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from agents.alert_settings import AlertSettings
 from agents.alert_worker import AlertWorker
-from agents.lag import lag_of
 from echoarb.stack import tansu as tansu_broker
 from echoarb.stack import topics
 from echoarb.stack.ports import free_port
@@ -23,6 +22,7 @@ from schemas.alert import Alert
 from schemas.clock import now_us
 from schemas.codec import Record, decode_framed, encode
 from schemas.framing import frame
+from schemas.lag import lag_of
 from schemas.registry import Registry
 from schemas.topics import ALERTS, TOPICS, ticks_topic
 

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from agents.processor import Place
 from schemas.ends import ends
 from schemas.errors import Transient
 from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS
 
 TIMEOUT_SECONDS = 10
+Place = tuple[str, int]
+"""Topic and partition."""
 _QUIET = logging.getLogger("echoarb.librdkafka")
 
 
