@@ -94,7 +94,7 @@ def times_of(records: Sequence[Record], schema_of: SchemaOf) -> Times:
     read = front[usual]
     kept = [places[at][0] for at in np.flatnonzero(usual)]
     source = np.where(read[:, 16] == _LONG, _long(read[:, _SOURCE_AT:]), NEVER)
-    sources = [tick.source_ts or NEVER for _, tick in odd]
+    sources = [NEVER if tick.source_ts is None else tick.source_ts for _, tick in odd]
     return Times(
         offset=_joined([record.offset for record in kept], [r.offset for r, _ in odd]),
         append=_joined([_append(record) for record in kept], [_append(r) for r, _ in odd]),

@@ -11,11 +11,13 @@ from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 
 from api import docs, messages
 from api.edge import Edge
 from api.errors import HANDLERS
 from api.feed import Feed
+from api.gate import Gate, keyring_of
 from api.pairs import Pairs
 from api.parameters import refuse_unknown
 from api.publish import Publisher
@@ -51,7 +53,8 @@ DESCRIPTION = (
 def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
     """Return the application. It starts the feed, and closes feed and store when it ends.
 
-    Raises ConfigurationError if the pair file is wrong.
+    Raises ConfigurationError if the pair file or the key file is wrong, or if an API without keys
+    would listen beyond this machine.
     """
 
     @asynccontextmanager
@@ -64,9 +67,12 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             await publisher.close()
             await store.close()
 
+    gate_check(settings)
+    keyring = keyring_of(settings.api_keys_file)
     configured = Pairs.of(settings.pairs())
     publisher = Publisher(settings)
     streams = Streams(settings)
+    keyring = keyring_of(settings)
     origins = settings.cors_origins()
     app = Litestar(
         [
@@ -82,16 +88,18 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             "store": Provide(lambda: store, sync_to_thread=False),
             "feed": Provide(lambda: feed, sync_to_thread=False),
             "publisher": Provide(lambda: publisher, sync_to_thread=False),
+            "keyring": Provide(lambda: keyring, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
             "pairs": Provide(lambda: configured, sync_to_thread=False),
+            "keyring": Provide(lambda: keyring, sync_to_thread=False),
         },
         exception_handlers=HANDLERS,
         lifespan=[running],
         cors_config=CORSConfig(
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["accept", "content-type", "x-request-id"],
+            allow_headers=["accept", "authorization", "content-type", "x-api-key", "x-request-id"],
             expose_headers=["link", "x-next-cursor", "x-request-id"],
         )
         if origins
@@ -104,11 +112,23 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
                 "/schema", route_handlers=[], after_request=_no_page_of_litestars
             ),
             render_plugins=[JsonRenderPlugin()],
+            components=Components(
+                security_schemes={
+                    "bearer": SecurityScheme(
+                        type="http",
+                        scheme="bearer",
+                        description="A key of `echoarb keys`; X-API-Key does as well. Needed if "
+                        "the API has a key file. Scopes: read, ack, debug.",
+                    )
+                }
+            ),
+            security=[{}, {"bearer": []}],
         ),
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = Edge(app.asgi_handler, settings.api_max_body_bytes)
+    gate = Gate(app.asgi_handler, settings, keyring)
+    app.asgi_handler = Edge(gate, settings.api_max_body_bytes, settings.api_request_seconds)
     return app
 
 

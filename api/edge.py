@@ -6,6 +6,7 @@ route reads a body: what is declared too large is refused, and the rest is never
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -38,8 +39,9 @@ SECURITY_HEADERS = (
 class Edge:
     """Wraps an ASGI application."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, seconds: float) -> None:
         self._app = app
+        self._seconds = seconds
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -70,9 +72,10 @@ class Edge:
 
         try:
             if _declared_length(headers) > self._max_body_bytes:
-                await self._refuse(answer, request_id)
+                detail = f"the body is larger than {self._max_body_bytes} bytes"
+                await self._refuse(answer, request_id, 413, detail)
             else:
-                await self._app(scope, receive, answer)
+                await self._served(scope, receive, answer, request_id)
         finally:
             seconds = time.perf_counter() - started
             route = str(scope.get("path_template") or "unknown")
@@ -84,11 +87,29 @@ class Edge:
                 method=method,
                 path=scope["path"][:200],
                 status=status,
+                key=scope["state"].get("key_id"),
                 milliseconds=round(seconds * 1000, 1),
             )
 
-    async def _refuse(self, send: Send, request_id: str) -> None:
-        problem = errors.simple(413, f"the body is larger than {self._max_body_bytes} bytes")
+    async def _served(self, scope: Any, receive: Receive, send: Send, request_id: str) -> None:
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                await self._app(scope, receive, sending)
+        except TimeoutError:
+            if begun or not limit.expired():
+                raise
+            detail = f"the request took longer than {self._seconds:g} seconds"
+            await self._refuse(send, request_id, 504, detail)
+
+    async def _refuse(self, send: Send, request_id: str, status: int, detail: str) -> None:
+        problem = errors.simple(status, detail)
         problem.request_id = request_id
         content = errors.body(problem)
         fields = [
@@ -96,7 +117,7 @@ class Edge:
             (b"content-length", str(len(content)).encode()),
             (b"connection", b"close"),
         ]
-        await send({"type": "http.response.start", "status": 413, "headers": fields})
+        await send({"type": "http.response.start", "status": status, "headers": fields})
         await send({"type": "http.response.body", "body": content, "more_body": False})
 
 

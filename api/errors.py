@@ -75,8 +75,12 @@ def answers(page: Any = None) -> dict[int, ResponseSpec]:
     """Return what a route may answer, for the OpenAPI document; ``page`` is the shape of 200."""
     problems = {
         400: "A parameter is wrong; errors says which",
+        401: "A key is needed, or the one given is not valid",
+        403: "The key lacks the scope, or the host or origin is not allowed",
         422: "The query goes over a limit and has to be narrowed",
+        429: "Too many requests; Retry-After says when to come back",
         503: "A dependency is away; try again",
+        504: "The request took too long",
     }
     found = {status: problem_spec(text) for status, text in problems.items()}
     if page is not None:

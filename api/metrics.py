@@ -15,6 +15,11 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+REFUSED = Counter(
+    "echoarb_api_refused_total",
+    "Connections refused before a route saw them, by status",
+    ["status"],
+)
 QUERY_SECONDS = Histogram(
     "echoarb_api_query_seconds",
     "Seconds that ClickHouse queries took, waiting for their turn included",

@@ -16,7 +16,18 @@ from schemas.topics import PLATFORMS
 MAX_LIMIT = 10_000
 _LATEST_US = 4_102_444_800_000_000  # 2100-01-01
 _NOT_FROM_QUERY = frozenset(
-    {"request", "socket", "store", "feed", "settings", "pairs", "publisher", "streams", "data"}
+    {
+        "request",
+        "socket",
+        "store",
+        "feed",
+        "settings",
+        "pairs",
+        "publisher",
+        "streams",
+        "keyring",
+        "data",
+    }
 )
 
 Platform = Annotated[

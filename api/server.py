@@ -72,6 +72,8 @@ def build(settings: ApiSettings) -> Server:
         ws_max_size=settings.api_ws_message_bytes,
         ws_per_message_deflate=False,
         server_header=False,
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=settings.api_trusted_proxies or None,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return Server(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from schemas.pairs import PairSettings
 from schemas.settings import ClickHouseSettings, KafkaSettings, LogSettings, RegistrySettings
@@ -22,6 +22,28 @@ class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettin
     )
     api_host: str = Field("127.0.0.1", description="Address that the API listens on")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 = any free one")
+    api_keys_file: str = Field(
+        "", description="File of API keys (`echoarb keys`); empty = no keys, and loopback only"
+    )
+    api_open: bool = Field(
+        False, description="Let the API listen beyond loopback without keys: a proxy decides"
+    )
+    api_hosts: str = Field(
+        "", description="Further host names that are answered without keys, comma-separated"
+    )
+    api_trusted_proxies: str = Field(
+        "",
+        description="Addresses of proxies whose X-Forwarded-For is believed, comma-separated",
+    )
+    api_rate_per_minute: int = Field(
+        3000, ge=1, description="Requests a minute of one key, or of one address without a key"
+    )
+    api_failures_per_minute: int = Field(
+        20, ge=1, description="Keys that aren't valid, a minute, of one address"
+    )
+    api_request_seconds: float = Field(
+        60, gt=0, le=3600, description="Longest time a request may take, its body included"
+    )
     metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on")
     metrics_port: int = Field(9091, ge=0, le=65535, description="Port of /metrics; 0 = none")
     api_cors_origins: str = Field(
@@ -30,6 +52,10 @@ class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettin
         "https://board.example; empty = none but its own",
     )
     api_max_body_bytes: int = Field(65_536, ge=1024, description="Largest request body")
+    api_clickhouse_user: str = Field(
+        "", description="ClickHouse user of the API, who need only read; empty = CLICKHOUSE_USER"
+    )
+    api_clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of that user")
     api_query_seconds: float = Field(
         10, gt=0, le=300, description="Longest time a ClickHouse query may take"
     )
@@ -76,6 +102,16 @@ class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettin
     api_ws_farewell_seconds: float = Field(
         5, gt=0, le=60, description="Time a slow WebSocket client has to take its last message"
     )
+
+    def hosts(self) -> list[str]:
+        """Return the further host names that are answered, in lower case."""
+        return [name.strip().lower() for name in self.api_hosts.split(",") if name.strip()]
+
+    def reader(self) -> tuple[str, str]:
+        """Return the ClickHouse user of the API, and the password."""
+        if self.api_clickhouse_user:
+            return self.api_clickhouse_user, self.api_clickhouse_password.get_secret_value()
+        return self.clickhouse_user, self.clickhouse_password.get_secret_value()
 
     def cors_origins(self) -> list[str]:
         """Return the allowed browser origins."""

@@ -91,10 +91,11 @@ class Store:
         async with self._connecting:
             if self._client is None:
                 settings = self._settings
+                user, password = settings.reader()
                 self._client = await clickhouse_connect.get_async_client(
                     dsn=settings.clickhouse_url,
-                    username=settings.clickhouse_user,
-                    password=settings.clickhouse_password.get_secret_value(),
+                    username=user,
+                    password=password,
                     database=settings.clickhouse_database,
                     ca_cert=settings.clickhouse_ca_file or None,
                     connect_timeout=CONNECT_SECONDS,

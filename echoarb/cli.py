@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from echoarb.commands import migrate, pairs, parts, schemas, settings, shell, topics, up
+from echoarb.commands import keys, migrate, pairs, parts, schemas, settings, shell, topics, up
 from echoarb.commands import top as terminal
 from echoarb.commands.decode import decode
 from echoarb.commands.replay import replay
@@ -38,6 +38,7 @@ app.command("migrate")(migrate.run_migrations)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(pairs.app, name="pairs")
+app.add_typer(keys.app, name="keys")
 app.command("settings")(settings.show)
 app.command("broker")(parts.broker)
 app.command("clickhouse")(parts.clickhouse)

@@ -9,6 +9,8 @@ from litestar.di import NamedDependency
 
 from api.errors import NotReady, answers
 from api.feed import Feed
+from api.keys import Keyring
+from api.keys import Keyring
 from api.models import Health, Ready, Service
 from api.pairs import Pairs
 from api.settings import ApiSettings
@@ -24,7 +26,16 @@ def package_version() -> str:
         return "0"
 
 
-@get("/", summary="Service", description="What this is and where to read on.", tags=["status"])
+_REFUSED = {status: answers()[status] for status in (400, 401, 403, 429, 504)}
+
+
+@get(
+    "/",
+    summary="Service",
+    description="What this is and where to read on.",
+    responses=_REFUSED,
+    tags=["status"],
+)
 async def service(settings: NamedDependency[ApiSettings]) -> Service:
     """Return what this is."""
     return Service(
@@ -43,6 +54,7 @@ async def service(settings: NamedDependency[ApiSettings]) -> Service:
     "/health",
     summary="Liveness",
     description="Alive: always 200, and touches no dependency. /ready asks them.",
+    responses=_REFUSED,
     tags=["status"],
 )
 async def health(
@@ -64,16 +76,25 @@ async def health(
     "/ready",
     summary="Readiness",
     description="200 if ClickHouse and Kafka are there, 503 naming which is away.",
-    responses={503: answers()[503]},
+    responses={**_REFUSED, 503: answers()[503]},
     tags=["status"],
 )
-async def ready(store: NamedDependency[Store], feed: NamedDependency[Feed]) -> Ready:
+async def ready(
+    store: NamedDependency[Store],
+    feed: NamedDependency[Feed],
+    keyring: NamedDependency[Keyring | None],
+) -> Ready:
     """Return that every dependency is there. Raises NotReady."""
     dependencies = {"clickhouse": "ok", "kafka": feed.problem or "ok"}
+    if keyring is not None:
+        dependencies["keys"] = keyring.problem or "ok"
     try:
         await store.check()
     except Transient as error:
         dependencies["clickhouse"] = str(error)
     if set(dependencies.values()) != {"ok"}:
         raise NotReady(dependencies)
+    if keyring is not None:
+        keyring.look()
+        dependencies["keys"] = keyring.problem or "ok"
     return Ready("ready", dependencies)
