@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents.timestamps import NEVER, times_of
@@ -43,6 +43,7 @@ def schema_of(schema_id: int) -> Any:
 
 
 @given(st.lists(st.tuples(WHEN, WHEN, st.none() | WHEN), max_size=30))
+@example([(20 * YEAR_US, 20 * YEAR_US, 0)])  # a time, though a venue hardly means it
 def test_every_time_is_the_decoded_one(given_times: list[tuple[int, int, int | None]]) -> None:
     records = [
         Record(
