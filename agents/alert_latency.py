@@ -132,18 +132,21 @@ class LatencyWatch:
         )
 
     def _age(self, platform: str, slots: _Slots, now_us: int) -> Finding:
-        """Look at the shortest latency of each minute that is over, the newest last."""
+        """Look at the shortest latency of each minute that is over, the newest last.
+
+        Not at ``floor_us``: of ten minutes, it begins to rise ten minutes after they did.
+        """
         settings = self._settings
-        floors = [
+        lowest = [
             min(known)
             for slot, parts in sorted(slots.items())
             if slot <= now_us - MINUTE_US
-            and (known := [one.floor_us for one in parts.values() if one.floor_us is not None])
+            and (known := [one.min_us for one in parts.values() if one.min_us is not None])
         ][-settings.alert_age_slots - 1 :]
         threshold = Decimal(str(settings.alert_age_ms))
-        rising = len(floors) > settings.alert_age_slots and all(a < b for a, b in pairwise(floors))
-        rise = Decimal(floors[-1] - floors[0]) / 1000 if floors else Decimal(0)
-        still = len(floors) > 1 and floors[-1] > floors[-2]
+        rising = len(lowest) > settings.alert_age_slots and all(a < b for a, b in pairwise(lowest))
+        rise = Decimal(lowest[-1] - lowest[0]) / 1000 if lowest else Decimal(0)
+        still = len(lowest) > 1 and lowest[-1] > lowest[-2]
         return Finding(
             rule="age_growing",
             subject=platform,
@@ -151,7 +154,7 @@ class LatencyWatch:
             level="on" if rising and rise > threshold else "between" if still else "off",
             severity="high",
             message=f"ticks of {platform} grow older: by {text(rise)} ms in "
-            f"{max(len(floors) - 1, 0)} minutes; something reads too slowly",
+            f"{max(len(lowest) - 1, 0)} minutes; something reads too slowly",
             value=rise,
             threshold=threshold,
             unit="ms",

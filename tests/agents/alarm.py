@@ -131,11 +131,14 @@ class Sim:
         *,
         stage: Stage = "ingest_emit",
         platform: str = "kalshi",
-        floor: int | None = None,
+        lowest: int | None = None,
         part: str = "x/0",
         version: int | None = None,
     ) -> Latency:
-        """Return the current minute's histogram: ``count`` ticks in one bucket."""
+        """Return the current minute's histogram: ``count`` ticks in one bucket.
+
+        ``lowest`` is the shortest latency, microseconds.
+        """
         slot = self.now // 60_000_000 * 60_000_000
         return Latency(
             slot_ts=slot,
@@ -147,10 +150,10 @@ class Sim:
             missing=0,
             negative=0,
             sum_us=0,
-            min_us=None,
+            min_us=lowest,
             max_us=None,
             buckets=(LatencyBucket(bucket, count),) if count else (),
-            floor_us=floor,
+            floor_us=None,
             emit_ts=self.now,
         )
 

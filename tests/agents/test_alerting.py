@@ -164,21 +164,21 @@ def test_age_that_grows_minute_after_minute_is_raised() -> None:
     sim = Sim(settings(alert_silence_seconds=10**6, alert_latency_source_ingest_ms=10**9))
     for minute in range(7):
         sim.feed(
-            sim.latency(stage="source_ingest", floor=1000 + minute * 500_000),
-            sim.latency(stage="source_ingest", floor=9_000_000, part="x/1"),
+            sim.latency(stage="source_ingest", lowest=1000 + minute * 500_000),
+            sim.latency(stage="source_ingest", lowest=9_000_000, part="x/1"),
         )
         assert brief(sim.wait(60, 5)) == ([("age_growing", "kalshi", "raised")] * (minute == 5))
     [alert] = sim.said
     assert alert.value == Decimal(2500)
     assert alert.severity == "high"
-    sim.feed(sim.latency(stage="source_ingest", floor=1000))
+    sim.feed(sim.latency(stage="source_ingest", lowest=1000))
     assert brief(sim.wait(120, 5)) == [("age_growing", "kalshi", "cleared")]
 
 
 def test_age_that_grows_a_little_is_no_matter() -> None:
     sim = Sim(settings(alert_silence_seconds=10**6))
     for minute in range(20):
-        sim.feed(sim.latency(stage="source_ingest", floor=minute * 100_000))
+        sim.feed(sim.latency(stage="source_ingest", lowest=minute * 100_000))
         assert sim.wait(60, 5) == []
 
 
