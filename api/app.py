@@ -67,8 +67,6 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             await publisher.close()
             await store.close()
 
-    gate_check(settings)
-    keyring = keyring_of(settings.api_keys_file)
     configured = Pairs.of(settings.pairs())
     publisher = Publisher(settings)
     streams = Streams(settings)
@@ -92,7 +90,6 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             "streams": Provide(lambda: streams, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
             "pairs": Provide(lambda: configured, sync_to_thread=False),
-            "keyring": Provide(lambda: keyring, sync_to_thread=False),
         },
         exception_handlers=HANDLERS,
         lifespan=[running],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,7 +69,7 @@ def keyring_of(settings: ApiSettings) -> Keyring | None:
     """
     check(settings)
     path = settings.api_keys_file
-    return Keyring(Path(path), lambda: isoformat(now_us())) if path else None
+    return Keyring(Path(path)) if path else None
 
 
 Refusal = tuple[Problem, dict[str, str]]
@@ -80,7 +81,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: ApiSettings, keyring: Keyring | None) -> None:
         self._app = app
         self._settings = settings
-        self._keyring = keyring
+        self.keyring = keyring
         self._rate = Limits(settings.api_rate_per_minute)
         self._failures = Limits(settings.api_failures_per_minute)
         self._hosts = LOOPBACK_NAMES | {settings.api_host} | set(settings.hosts())

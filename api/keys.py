@@ -124,6 +124,11 @@ def changing(path: Path) -> Iterator[KeyFile]:
         os.close(lock)
 
 
+def utc_now() -> str:
+    """Return the time in the file's form."""
+    return isoformat(now_us())
+
+
 @dataclass(slots=True)
 class Seen:
     """What a file looked like when it was read."""
@@ -136,7 +141,7 @@ class Seen:
 class Keyring:
     """The keys of a file, read again when it changes. A broken file leaves the last good keys."""
 
-    def __init__(self, path: Path, now: Callable[[], str]) -> None:
+    def __init__(self, path: Path, now: Callable[[], str] = utc_now) -> None:
         """``now`` gives the time in the file's form. Raises ConfigurationError."""
         self._path = path
         self._now = now
@@ -184,8 +189,3 @@ class Keyring:
             return None
         key = self._keys[match[1]]
         return key if hmac.compare_digest(_hash(match[2]), key.sha256) else None
-
-
-def keyring_of(path: str) -> Keyring | None:
-    """Return the keyring of a file; None for an empty path. Raises ConfigurationError."""
-    return Keyring(Path(path), lambda: isoformat(now_us())) if path else None

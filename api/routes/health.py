@@ -10,7 +10,6 @@ from litestar.di import NamedDependency
 from api.errors import NotReady, answers
 from api.feed import Feed
 from api.keys import Keyring
-from api.keys import Keyring
 from api.models import Health, Ready, Service
 from api.pairs import Pairs
 from api.settings import ApiSettings
@@ -84,17 +83,19 @@ async def ready(
     feed: NamedDependency[Feed],
     keyring: NamedDependency[Keyring | None],
 ) -> Ready:
-    """Return that every dependency is there. Raises NotReady."""
+    """Return that every dependency is there. Raises NotReady.
+
+    A broken key file is told of, but the API stays ready: the last good keys hold.
+    """
     dependencies = {"clickhouse": "ok", "kafka": feed.problem or "ok"}
-    if keyring is not None:
-        dependencies["keys"] = keyring.problem or "ok"
     try:
         await store.check()
     except Transient as error:
         dependencies["clickhouse"] = str(error)
-    if set(dependencies.values()) != {"ok"}:
-        raise NotReady(dependencies)
+    away = set(dependencies.values()) != {"ok"}
     if keyring is not None:
         keyring.look()
         dependencies["keys"] = keyring.problem or "ok"
+    if away:
+        raise NotReady(dependencies)
     return Ready("ready", dependencies)

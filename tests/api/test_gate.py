@@ -69,7 +69,9 @@ async def test_every_route_needs_its_scope(settings: ApiSettings, key_file: Path
     with_keys = settings.model_copy(update=change)
     table = routes(with_keys)
     assert len(table) > 25
-    wanted = {path: needed(path) for _, path in table}
+    wanted = {
+        path: needed("GET" if method == "WEBSOCKET" else method, path) for method, path in table
+    }
     assert {path for path, scope in wanted.items() if scope is None} == {
         *("/", "/health", "/ready", "/docs", "/schema", "/schema/openapi.json", "/schema/x"),
     }
@@ -140,7 +142,7 @@ async def test_keys_end_and_broken_files_leave_the_last_good_keys(
         new = add(key_file, "read")
         assert await status(api, LATEST, bearer(new)) == 200
         with keys.changing(key_file) as found:
-            found.keys[0] = msgspec.structs.replace(found.keys[0], revoked="2026-01-01")
+            found.keys[0] = msgspec.structs.replace(found.keys[0], revoked="2026-01-01T00:00:00Z")
         assert await status(api, LATEST, bearer(token)) == 401
 
 
@@ -178,7 +180,7 @@ async def test_rates_are_limited_by_key_and_by_address(
         assert [await status(api, "/health", {}) for _ in range(10)] == [200] * 10
         wrong = bearer("ea_" + "0" * 12 + "_" + "x" * 43)
         assert [await status(api, LATEST, wrong) for _ in range(4)] == [401] * 3 + [429]
-        assert await status(api, LATEST, bearer(two)) == 429  # guessing is stopped for the address
+        assert await status(api, LATEST, bearer(two)) == 200  # whoever shares that address
 
 
 async def test_without_keys_only_names_of_this_machine_are_answered(
