@@ -102,6 +102,8 @@ class Top(App[str | None]):
         return self.query_one(f"#{active.removeprefix('tab-')}", Grid)
 
     def _draw(self) -> None:
+        if not self.query("#status"):
+            return  # the screen is being taken down
         per_second = self._rate.after(self._board.ticks)
         self.query_one("#status", Static).update(self._status(per_second))
         if self._paused:

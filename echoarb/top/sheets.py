@@ -77,7 +77,7 @@ SPREADS = Sheet(
 )
 LATENCY = Sheet(
     "latency",
-    lambda row: f"{row['platform']}/{row['stage']}",
+    lambda row: f"{row['platform']}/{_stage(row)}/{row['stage']}",
     (
         text("venue", "platform"),
         Column(
