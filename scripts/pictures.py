@@ -16,7 +16,6 @@ from echoarb.top.board import Board
 from echoarb.top.screen import Top
 from echoarb.top.sheets import SHEETS
 
-
 FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 
 
