@@ -7,7 +7,9 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.app import create_app
@@ -20,6 +22,8 @@ from schemas.errors import ConfigurationError
 SHUTDOWN_SECONDS = 5
 MAX_HEADER_BYTES = 65_536
 MAX_CONNECTIONS = 2000
+HEAD_SECONDS = 10.0
+"""How long a client may take to send a request's head, from the connection or its first byte."""
 DEAD_PEER_MS = 60_000
 """How long sent data may stay unacknowledged before the kernel ends a connection: the bound on
 clients that stop reading without going away."""
@@ -36,6 +40,38 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = self.close_sent = True
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+
+class HttpProtocol(H11Protocol):
+    """Uvicorn's, which waits for good for the rest of a request's head (slow loris)."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what a client sent: a whole head ends the waiting, a part of one doesn't."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+            self._head_is_there()
+        elif self._head_timer is None:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_is_there(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class Server(uvicorn.Server):
@@ -65,7 +101,7 @@ def build(settings: ApiSettings) -> Server:
         log_config=None,
         access_log=False,
         lifespan="on",
-        http="h11",
+        http=HttpProtocol,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         limit_concurrency=MAX_CONNECTIONS + settings.api_ws_clients,
         ws=WebSocketProtocol,

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from yarl import URL
 
 from api import keys
 from api.app import create_app
@@ -79,23 +80,21 @@ async def test_every_route_needs_its_scope(settings: ApiSettings, key_file: Path
         *("/api/v1/alerts/x/acknowledge", "/api/v1/debug/tick", "/api/v1/debug/update_price"),
     }
     async with running(with_keys) as api:
-        for method, path in table:
-            scope = wanted[path]
-            for held, token in [(None, ""), *tokens.items()]:
-                headers = bearer(token) if held else {}
-                expected = None
-                if scope is not None and held is None:
-                    expected = 401
-                elif scope is not None and held != scope:
-                    expected = 403
-                if method == "WEBSOCKET":
-                    found = await upgrade(api, path, headers)
-                else:
-                    found = await status(api, path, headers, method)
-                if expected is None:
-                    assert found not in (401, 403), (method, path, held)
-                else:
-                    assert found == expected, (method, path, held)
+
+        async def held(method: str, path: str, scope: Scope | None, token: str) -> None:
+            headers = bearer(token) if token else {}
+            if method == "WEBSOCKET":
+                found = await upgrade(api, path, headers)
+            else:
+                found = await status(api, path, headers, method)
+            expected = {"": 401, tokens.get(wanted[path] or "read"): None}.get(token, 403)
+            if wanted[path] is None or expected is None:
+                assert found not in (401, 403), (method, path, scope)
+            else:
+                assert found == expected, (method, path, scope)
+
+        holders: list[tuple[Scope | None, str]] = [(None, ""), *tokens.items()]
+        await asyncio.gather(*(held(*route, *holder) for route in table for holder in holders))
 
 
 async def upgrade(api: Api, path: str, headers: dict[str, str]) -> int:
@@ -144,6 +143,128 @@ async def test_keys_end_and_broken_files_leave_the_last_good_keys(
         with keys.changing(key_file) as found:
             found.keys[0] = msgspec.structs.replace(found.keys[0], revoked="2026-01-01T00:00:00Z")
         assert await status(api, LATEST, bearer(token)) == 401
+
+
+async def test_a_revoked_key_ends_its_websockets(
+    settings: ApiSettings, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LOOK_SECONDS", 0)
+    monkeypatch.setattr("api.key_watch.WATCH_SECONDS", 0.05)
+    token, other = add(key_file, "read"), add(key_file, "read")
+    async with running(settings.model_copy(update={"api_keys_file": str(key_file)})) as api:
+        async with api.socket(headers=bearer(token)) as ws, api.socket(headers=bearer(other)) as on:
+            await read(ws, "welcome")
+            await read(on, "welcome")
+            await ws.send_json({"type": "ping"})
+            await read(ws, "pong")
+            with keys.changing(key_file) as found:
+                found.keys[0] = msgspec.structs.replace(
+                    found.keys[0], revoked="2026-01-01T00:00:00Z"
+                )
+            while not (message := await ws.receive(timeout=30)).type == aiohttp.WSMsgType.CLOSE:
+                assert message.type == aiohttp.WSMsgType.TEXT
+            assert (message.data, message.extra) == (1008, "the key has ended")
+            await api_clients(api, token=other, count=1)
+            await on.send_json({"type": "ping"})
+            while (await on.receive_json(timeout=30))["type"] != "pong":
+                pass
+
+
+async def api_clients(api: Api, token: str, count: int) -> None:
+    """Wait until that many WebSocket clients are left."""
+    async with asyncio.timeout(20):
+        while True:
+            async with api.http.get(api.url + "/ws/stats", headers=bearer(token)) as answer:
+                if (await answer.json())["active_connections"] == count:
+                    return
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/api/v1/alerts/x/acknowledge/", "ack"),
+        ("POST", "//api/v1//alerts/x/acknowledge", "ack"),
+        ("POST", "/api/v1/whatever/comes", "ack"),
+        ("DELETE", "/health", "ack"),
+        ("POST", "//api/v1/debug/tick//", "debug"),
+        ("GET", "/api/v1/debug", "debug"),
+        ("GET", "/api/v1/debugger", "read"),
+        ("GET", "/schemata", "read"),
+        ("GET", "/health/", None),
+        ("GET", "//", None),
+        ("GET", "/docs/../api/v1/ticks", "read"),
+    ],
+)
+def test_a_path_needs_its_scope_however_it_is_written(
+    method: str, path: str, scope: Scope | None
+) -> None:
+    assert needed(method, path) == scope
+
+
+async def test_slashes_lead_around_no_scope(settings: ApiSettings, key_file: Path) -> None:
+    token = add(key_file, "read")
+    change = {"api_keys_file": str(key_file), "environment": "development"}
+    async with running(settings.model_copy(update=change)) as api:
+        for path in (
+            "/api/v1/alerts/01234567-89ab-8def-8123-456789abcdef/acknowledge/",
+            "//api/v1/alerts/01234567-89ab-8def-8123-456789abcdef/acknowledge",
+            "/api/v1/debug/tick/",
+            "/api//v1/debug/tick",
+            "/api/v1/debug%2Ftick",
+            "/%61pi/v1/debug/tick",
+        ):
+            url = URL(api.url + path, encoded=True)
+            async with api.http.post(url, headers=bearer(token)) as answer:
+                assert answer.status == 403, path
+
+
+async def test_pages_that_may_read_answers_may_read_refusals(
+    settings: ApiSettings, key_file: Path
+) -> None:
+    add(key_file, "read")
+    change = {"api_keys_file": str(key_file), "api_cors_origins": "https://ours.example"}
+    async with running(settings.model_copy(update=change)) as api:
+        for origin, allowed in (("https://ours.example", True), ("https://evil.example", False)):
+            async with api.http.get(api.url + LATEST, headers={"Origin": origin}) as answer:
+                assert answer.status == 401
+                assert (answer.headers.get("Access-Control-Allow-Origin") == origin) == allowed
+            ask = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+            ask["Access-Control-Request-Headers"] = "authorization"
+            async with api.http.options(api.url + LATEST, headers=ask) as answer:
+                assert (answer.status < 300) == allowed, origin
+
+
+async def test_a_head_that_does_not_come_ends_the_connection(
+    settings: ApiSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.server.HEAD_SECONDS", 0.3)
+    whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with running(settings) as api:
+        port = int(api.url.rsplit(":", 1)[1])
+        for begun in (b"", b"GET /hea", whole[:-2]):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(2 if begun == whole[:-2] else 0):  # those before it are answered
+                writer.write(whole)
+                assert await reader.readuntil(b"}") != b""
+            writer.write(begun)
+            assert await asyncio.wait_for(reader.read(), 30) == b""  # its end
+            writer.close()
+        async with api.socket() as ws:  # what has begun is not ended
+            await read(ws, "welcome")
+            await asyncio.sleep(0.5)
+            await ws.send_json({"type": "ping"})
+            while (await ws.receive_json(timeout=30))["type"] != "pong":
+                pass
+
+
+async def test_forwarded_addresses_count_from_trusted_proxies_only(settings: ApiSettings) -> None:
+    change = {"api_rate_per_minute": 2}
+    for trusted, found in (("", [200, 200, 429]), ("127.0.0.1", [200, 200, 200])):
+        with_proxy = settings.model_copy(update={**change, "api_trusted_proxies": trusted})
+        async with running(with_proxy) as api:
+            asked = [{"X-Forwarded-For": f"10.0.0.{at}"} for at in range(3)]
+            assert [await status(api, "/", headers) for headers in asked] == found
 
 
 async def test_secrets_are_in_no_log(

@@ -85,6 +85,15 @@ def test_it_serves_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> N
         assert '"event": "stopped"' in log
 
 
+def test_without_keys_it_does_not_leave_the_machine(tmp_path: Path) -> None:
+    with process(tmp_path, "--host", "0.0.0.0", "--port", "0", "--metrics-port", "0") as child:  # noqa: S104
+        _, log = child.communicate(timeout=SECONDS)
+        assert child.returncode == 2
+        assert "ECHOARB_API_HOST=0.0.0.0" in log
+        assert "ECHOARB_API_KEYS_FILE" in log
+        assert "Traceback" not in log
+
+
 def test_a_taken_port_is_named_with_the_way_out() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
