@@ -97,7 +97,7 @@ class Feed:
         """Where the feed stands: it moves with each record. Empty before it first follows."""
         self.tail = Tail(settings.api_ws_tail_bytes)
         self.readers = asyncio.Semaphore(settings.api_ws_readers)
-        """Clients that are brought up to date at once."""
+        """Pages of history that are read at once, for clients that are brought up to date."""
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = "starting"
         """Why the feed isn't following every topic; None while it is."""

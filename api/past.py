@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,8 @@ ROWS = 2_000
 CHUNK = 500
 """Records of the tail that are taken without giving way to others."""
 LOOK_SECONDS = 0.25
+PASSED_SECONDS = 1.0
+"""How long records are waited for that later ones overtook: the sink stores a batch in parts."""
 LONGEST_SILENCE_SECONDS = 10.0
 """A replay makes longer silences this long."""
 MOST_GAPS = 10_000
@@ -69,7 +71,7 @@ class Past:
         self._settings = settings
         self._at = Position([])
         self._known: dict[Outcome, int] = {}
-        """Ingest times that a snapshot reached: earlier ticks are in it."""
+        """Ingest times that a snapshot reached: what is earlier is over."""
 
     async def resume(self, cursor: Position) -> None:
         """Bring all since the cursor. Raises Transient, TooExpensive, EchoArbError."""
@@ -86,15 +88,15 @@ class Past:
     async def snapshot(self) -> None:
         """Bring the newest quote and trade of each outcome, then all since. Raises as resume."""
         await self._feed.following.wait()
-        start = self._feed.position.copy()
-        complete = await self._all_stored(start)
+        start, complete = await self._stored_end(self._feed.position.copy())
         wanted = self._wanted
         chosen = OutcomeFilter(
             platform=wanted.platform, outcome=wanted.outcome, markets=wanted.markets()
         )
         most = self._settings.api_ws_snapshot
-        table = await self._table(quote_queries.latest(chosen, None, most + 1))
-        rows = await asyncio.to_thread(formats.rows, table)
+        async with self._feed.readers:
+            table = await self._table(quote_queries.latest(chosen, None, most + 1))
+            rows = await asyncio.to_thread(formats.rows, table)
         for row in rows[:most]:
             await self._client.room()
             for kind in ("quote", "trade"):
@@ -115,22 +117,24 @@ class Past:
 
     async def _replay(self, since_us: int, after: ReplayAt | None, end: Position) -> None:
         """Send stored ticks by ingest time up to ``end``, at the speed asked for, then go on."""
-        if not await self._all_stored(end):
-            self._missed("not_stored", detail="ticks just received are not stored yet")
+        end, complete = await self._stored_end(end)
+        if not complete:
+            self._missed("not_stored", detail="of what is not stored yet the newest ticks come")
         gaps = await self._gaps(since_us)
         pace = _Pace(self._wanted.speed)
         at = end.copy()
         while True:
             query = past_queries.replay(self._wanted, since_us, after, end, ROWS)
-            table = await self._table(query)
-            for place, event in await asyncio.to_thread(_replayed, table):
+            async with self._feed.readers:
+                page = await asyncio.to_thread(_replayed, await self._table(query))
+            for place, event in page:
                 while gaps and gaps[0][0] <= event.ingest_us:
                     self._client.put_event(gaps.pop(0)[1], None)
                 await pace.wait(event.ingest_us)
                 await self._client.room()
                 at.replay = after = place
                 self._client.put_event(event, at.cursor())
-            if table.num_rows < ROWS:
+            if len(page) < ROWS:
                 break
         for _, gap in gaps:
             await self._client.room()
@@ -150,29 +154,33 @@ class Past:
         """Send all between ``start`` and the live feed, and begin the subscription there."""
         self._at = self._aligned(start)
         while not self._arrived():
-            for topic in self._topics():
-                for partition in range(len(topic.offsets)):
-                    await self._advance(topic, partition)
+            for topic, partition in self._places():
+                if not await self._advance(topic, partition):
+                    break  # the places are of a topic's former life
             await asyncio.sleep(0)
         self._feed.hub.begin(self._client, self._number)
         self._client.put("live", {"cursor": self._feed.cursor(), "ts": isoformat(now_us())})
 
-    def _topics(self) -> list[TopicAt]:
+    def _topics(self, position: Position) -> list[TopicAt]:
         """Return the topics that may hold something wanted."""
         platform = self._wanted.platform
         return [
             topic
-            for topic in self._at.topics
+            for topic in position.topics
             if platform is None or topic.name in ("gaps", f"ticks.{platform}")
+        ]
+
+    def _places(self) -> list[tuple[TopicAt, int]]:
+        return [
+            (topic, partition)
+            for topic in self._topics(self._at)
+            for partition in range(len(topic.offsets))
         ]
 
     def _arrived(self) -> bool:
         """Return whether the client stands where the feed stands: ask and begin without a pause."""
         live = self._feed.position
-        return all(
-            (there := live.topic(topic.name)) is not None and there.offsets == topic.offsets
-            for topic in self._topics()
-        )
+        return all(live.topic(topic.name) == topic for topic in self._topics(self._at))
 
     def _aligned(self, start: Position) -> Position:
         """Return the position in the topics as they are now; what of ``start`` is no place in them
@@ -200,24 +208,22 @@ class Past:
                 topic.offsets[partition] = place
         return found
 
-    async def _advance(self, topic: TopicAt, partition: int) -> None:
-        """Go on in one partition as far as it is known."""
+    async def _advance(self, topic: TopicAt, partition: int) -> bool:
+        """Go on in one partition as far as it is known; return whether the topics are the same."""
         place = (topic.name, partition)
-        live = self._feed.position.topic(topic.name)
-        if live is None or live.topic_id != topic.topic_id:
-            self._at = self._aligned(self._at)  # made anew meanwhile
-            return
+        live = self._live(topic)
+        if live is None or len(live.offsets) != len(topic.offsets):
+            self._at = self._aligned(self._at)  # made anew meanwhile, or given more partitions
+            return False
         if topic.offsets[partition] > live.offsets[partition]:
             await self._ahead(topic, partition)
-            return
-        floor = self._feed.tail.floor(place)
-        while floor is not None and topic.offsets[partition] < floor:
+            return True
+        while topic.offsets[partition] < self._floor(place):
             low = topic.offsets[partition]
-            high = min(low + STRETCH, floor)
-            await self._stretch(
-                topic, Stretch(topic.name, topic.id, partition, low, high), last=high == floor
-            )
-            floor = self._feed.tail.floor(place)
+            high = min(low + STRETCH, self._floor(place))
+            await self._stretch(topic, Stretch(topic.name, topic.id, partition, low, high))
+            if self._live(topic) is None:
+                return True  # seen at the next look
         while kept := self._feed.tail.since(place, topic.offsets[partition], CHUNK):
             for each in kept:
                 await self._feed.decode(each)
@@ -226,66 +232,81 @@ class Past:
                 if each.event is not None:
                     self._send(each.event)
             if len(kept) < CHUNK and len(self._client.outgoing) < CHUNK:
-                return
+                return True
             await self._client.room()
-            if (self._feed.tail.floor(place) or 0) > topic.offsets[partition]:
-                return  # the tail moved past us
+            if self._live(topic) is None or self._floor(place) > topic.offsets[partition]:
+                return True  # the tail moved past us
+        return True
+
+    def _live(self, topic: TopicAt) -> TopicAt | None:
+        """Return where the feed stands in a topic, None if that is another one by now."""
+        live = self._feed.position.topic(topic.name)
+        return live if live is not None and live.topic_id == topic.topic_id else None
+
+    def _floor(self, place: tuple[str, int]) -> int:
+        return self._feed.tail.floor(place) or 0
 
     async def _ahead(self, topic: TopicAt, partition: int) -> None:
         """Wait for a feed that is behind the cursor, as one of another process may be."""
         deadline = time.monotonic() + self._settings.api_ws_stored_seconds
-        while time.monotonic() < deadline:
-            live = self._feed.position.topic(topic.name)
-            if live is None or live.offsets[partition] >= topic.offsets[partition]:
+        while (live := self._live(topic)) and live.offsets[partition] < topic.offsets[partition]:
+            if time.monotonic() > deadline:
+                self._missed("ahead", topic=topic.name, partition=partition)
+                topic.offsets[partition] = live.offsets[partition]
                 return
             await asyncio.sleep(LOOK_SECONDS)
-        live = self._feed.position.topic(topic.name)
-        if live is not None:
-            self._missed("ahead", topic=topic.name, partition=partition)
-            topic.offsets[partition] = live.offsets[partition]
 
-    async def _stretch(self, topic: TopicAt, stretch: Stretch, *, last: bool) -> None:
+    async def _stretch(self, topic: TopicAt, stretch: Stretch) -> None:
         """Send what is wanted of a stretch, once all of it is stored or nothing more comes."""
-        missing, first = await self._missing(stretch, wait=last)
-        if missing == stretch.high - stretch.low and not last:
-            await self._expired(topic, stretch)
-            return
-        if missing:
+        low, high, partition = stretch.low, stretch.high, stretch.partition
+        found = await self._settled(topic, stretch)
+        onward, reason, missed = high, None, found.missing
+        if found.missing and found.beyond is None:
+            # The sink is far behind: what the tail has is all there is.
+            onward = max(high, self._floor((topic.name, partition)))
+            reason, missed = "not_stored", found.missing + onward - high
+        elif found.missing == high - low:
+            onward = min(found.beyond or high, max(high, self._floor((topic.name, partition))))
+            reason, missed = "expired", onward - low
+        elif found.missing:
             # What is gone from the beginning of the partition has expired.
-            reason = "expired" if first == stretch.low + missing else "missing"
-            self._missed(reason, topic=topic.name, partition=stretch.partition, missed=missing)
-        while stretch.low < stretch.high:
-            table = await self._table(past_queries.records(stretch, self._wanted, ROWS))
-            for offset, event in await asyncio.to_thread(events.of_rows, stretch.table, table):
+            reason = "expired" if found.first == low + found.missing else "missing"
+        if reason is not None:
+            self._missed(reason, topic=topic.name, partition=partition, missed=missed)
+        while found.missing < high - low and stretch.low < high:
+            page = await self._page(
+                stretch.table, past_queries.records(stretch, self._wanted, ROWS)
+            )
+            for offset, event in page:
                 await self._client.room()
-                topic.offsets[stretch.partition] = offset + 1
+                topic.offsets[partition] = offset + 1
                 self._send(event)
-            if table.num_rows < ROWS:
+            if len(page) < ROWS:
                 break
-            stretch = replace(stretch, low=topic.offsets[stretch.partition])
-        topic.offsets[stretch.partition] = stretch.high
+            stretch = replace(stretch, low=topic.offsets[partition])
+        topic.offsets[partition] = onward
 
-    async def _expired(self, topic: TopicAt, stretch: Stretch) -> None:
-        """Go on where something is stored again."""
-        floor = self._feed.tail.floor((topic.name, stretch.partition)) or stretch.high
-        beyond = replace(stretch, low=stretch.high, high=max(floor, stretch.high))
-        (row,) = (await self._table(past_queries.stored(beyond))).to_pylist()
-        next_low = int(row["first"]) if row["stored"] else beyond.high
-        missed = next_low - stretch.low
-        self._missed("expired", topic=topic.name, partition=stretch.partition, missed=missed)
-        topic.offsets[stretch.partition] = next_low
+    async def _settled(self, topic: TopicAt, stretch: Stretch) -> _Found:
+        """Return how a stretch is stored, once it is whole or was waited for long enough.
 
-    async def _missing(self, stretch: Stretch, *, wait: bool) -> tuple[int, int]:
-        """Return how many records of a stretch are not stored, and the first offset that is.
-
-        The sink is about a second behind; only the newest stretch is worth waiting for.
+        The sink is about a second behind, or more after it was away.
         """
-        deadline = time.monotonic() + self._settings.api_ws_stored_seconds
+        longest = self._settings.api_ws_stored_seconds
+        started = time.monotonic()
         while True:
             (row,) = (await self._table(past_queries.stored(stretch))).to_pylist()
-            missing = stretch.high - stretch.low - int(row["stored"])
-            if missing <= 0 or not wait or time.monotonic() > deadline:
-                return missing, int(row["first"])
+            found = _Found(stretch.high - stretch.low - row["stored"], row["first"])
+            if found.missing <= 0:
+                return found
+            if row["stored"] and row["last"] == stretch.high - 1:
+                found.beyond = stretch.high
+            elif live := self._live(topic):
+                beyond = replace(stretch, low=stretch.high, high=live.offsets[stretch.partition])
+                (row,) = (await self._table(past_queries.stored(beyond, exact=False))).to_pylist()
+                found.beyond = row["first"] if row["stored"] else None
+            patience = longest if found.beyond is None else min(longest, PASSED_SECONDS)
+            if time.monotonic() - started > patience:
+                return found
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _table(self, query: Query) -> pa.Table:
@@ -300,36 +321,58 @@ class Past:
                 return await self._store.table(query)
         raise AssertionError("retries end by raising")
 
-    async def _all_stored(self, end: Position) -> bool:
-        """Wait until what Kafka has before ``end`` is stored; return whether it is."""
+    async def _page(self, table: str, query: Query) -> list[tuple[int, Event]]:
+        """Return offset and event of each row. Only so many pages are made at once: not for as
+        long as they take to send, which a replay may draw out for days."""
+        async with self._feed.readers:
+            rows = await self._table(query)
+            return await asyncio.to_thread(events.of_rows, table, rows)
+
+    async def _stored_end(self, end: Position) -> tuple[Position, bool]:
+        """Wait until what Kafka has before ``end`` is stored. Return ``end`` then; otherwise how
+        far it is stored, or the tail's floor if that is later, and whether nothing lies between."""
         deadline = time.monotonic() + self._settings.api_ws_stored_seconds
-        for topic in end.topics:
-            if topic.name == "gaps" or self._wanted.platform not in (None, topic.name[6:]):
-                continue
+        complete = True
+        for topic in self._topics(end):
             for partition, offset in enumerate(topic.offsets):
-                if offset == 0:
-                    continue
                 last = Stretch(topic.name, topic.id, partition, offset - 1, offset)
-                while True:
-                    table = await self._table(past_queries.stored(last))
-                    if table.to_pylist()[0]["stored"]:
-                        break
+                while offset and not await self._any_stored(last):
                     if time.monotonic() > deadline:
-                        return False
+                        floor = min(self._floor((topic.name, partition)), offset)
+                        near = replace(last, low=max(floor - 1, 0))
+                        query = past_queries.stored(near, exact=False)
+                        (row,) = (await self._table(query)).to_pylist()
+                        topic.offsets[partition] = row["last"] + 1 if row["stored"] else floor
+                        complete = complete and bool(row["stored"] or floor == 0)
+                        break
                     await asyncio.sleep(LOOK_SECONDS)
-        return True
+        return end, complete
+
+    async def _any_stored(self, stretch: Stretch) -> bool:
+        (row,) = (await self._table(past_queries.stored(stretch, exact=False))).to_pylist()
+        return bool(row["stored"])
 
     def _send(self, event: Event) -> None:
         if not self._wanted.takes(event):
             return
         known = self._known.get((event.platform, event.outcome, event.kind))
-        if known is None or event.ingest_us > known:
+        if known is None or event.ingest_us >= known:  # a message may bring several of one instant
             self._client.put_event(event, self._at.cursor())
 
     def _missed(self, reason: str, **more: Any) -> None:
         WS_RESUME_GAPS.labels(reason).inc()
         told: Mapping[str, Any] = {"topic": None, "partition": None, "missed": None, "detail": None}
         self._client.put("resume_gap", {"reason": reason, **told, **more})
+
+
+@dataclass(slots=True)
+class _Found:
+    """How a stretch is stored: records that are missing, the first offset that is there, and the
+    first one stored at its end or beyond, None if there is none."""
+
+    missing: int
+    first: int
+    beyond: int | None = None
 
 
 class _Pace:

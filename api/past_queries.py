@@ -49,14 +49,16 @@ def _within(stretch: Stretch) -> Conditions:
     return where
 
 
-def stored(stretch: Stretch) -> Query:
-    """Return the query for how many of a stretch's records are stored, and for the first offset.
+def stored(stretch: Stretch, *, exact: bool = True) -> Query:
+    """Return the query for how many of a stretch's records are stored, and for the first and last
+    offset; they mean nothing if none is. Doubles count once if ``exact``, which takes more memory.
 
     A record that could not be used is stored as a dead letter.
     """
     where = _within(stretch)
+    count = "uniqExact(place)" if exact else "count()"
     sql = (
-        "SELECT uniqExact(place) AS stored, min(place) AS first FROM ("
+        f"SELECT {count} AS stored, min(place) AS first, max(place) AS last FROM ("
         f"SELECT kafka_offset AS place FROM {stretch.table} {where.where()} UNION ALL "
         "SELECT source_offset AS place FROM dead_letters "
         "WHERE source_topic = {topic:String} AND source_topic_id = {topic_id:UUID} "

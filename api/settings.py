@@ -88,7 +88,7 @@ class ApiSettings(KafkaSettings, RegistrySettings, ClickHouseSettings, LogSettin
         description="Newest records kept in memory, to bring clients up to date",
     )
     api_ws_readers: int = Field(
-        16, ge=1, description="WebSocket clients that are brought up to date at once; more wait"
+        16, ge=1, description="Pages of history read for WebSocket clients at once; more wait"
     )
     api_ws_stored_seconds: float = Field(
         10, gt=0, le=120, description="Time to wait for ticks that the sink has not stored yet"

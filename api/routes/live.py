@@ -179,8 +179,7 @@ class TicksConnection(Connection):
     def _go(self, way: Callable[[], Awaitable[None]]) -> None:
         async def brought() -> None:
             with WS_BEHIND.track_inprogress():
-                async with self._feed.readers:
-                    await way()
+                await way()
             self.client.behind = None
 
         self.client.behind = asyncio.create_task(brought(), name="past")
