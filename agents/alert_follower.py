@@ -12,7 +12,6 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.helpers import create_ssl_context
 
 from agents.alerting import Alerting
 from agents.transport import Batch
@@ -40,8 +39,8 @@ def kafka_options(settings: KafkaSettings) -> dict[str, Any]:
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
-    if settings.kafka_security.endswith("SSL"):
-        options["ssl_context"] = create_ssl_context(cafile=settings.kafka_ca_file or None)
+    if (context := settings.ssl_context()) is not None:
+        options["ssl_context"] = context
     return options
 
 

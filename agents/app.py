@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,9 +70,7 @@ def faust_app(settings: KafkaSettings, options: GroupOptions, datadir: str) -> f
 def _credentials(settings: KafkaSettings) -> Any:
     if settings.kafka_security == "PLAINTEXT":
         return None
-    context = None
-    if settings.kafka_security.endswith("SSL"):
-        context = ssl.create_default_context(cafile=settings.kafka_ca_file or None)
+    context = settings.ssl_context()
     if settings.kafka_security == "SSL":
         return faust.SSLCredentials(context)
     return faust.SASLCredentials(

@@ -21,7 +21,6 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 from confluent_kafka.admin import AdminClient
 
 from api import events
@@ -73,8 +72,8 @@ def consumer_options(settings: ApiSettings) -> dict[str, Any]:
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
-    if settings.kafka_security.endswith("SSL"):
-        options["ssl_context"] = create_ssl_context(cafile=settings.kafka_ca_file or None)
+    if (context := settings.ssl_context()) is not None:
+        options["ssl_context"] = context
     return options
 
 

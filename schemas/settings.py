@@ -8,6 +8,7 @@ classes by ``echoarb settings`` and a test compares the two.
 from __future__ import annotations
 
 import os
+import ssl
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError
@@ -69,6 +70,10 @@ class KafkaSettings(Settings):
     kafka_username: str = Field("", description="SASL user")
     kafka_password: SecretStr = Field(SecretStr(""), description="SASL password")
     kafka_ca_file: str = Field("", description="CA file for SSL; empty = the system's")
+    kafka_cert_file: str = Field(
+        "", description="Certificate (PEM) that brokers know us by; empty = none"
+    )
+    kafka_key_file: str = Field("", description="Key (PEM, no password) of that certificate")
 
     def librdkafka(self) -> dict[str, Any]:
         """Return the connection part of a confluent-kafka configuration."""
@@ -79,9 +84,34 @@ class KafkaSettings(Settings):
             config["sasl.mechanism"] = self.kafka_sasl_mechanism
             config["sasl.username"] = self.kafka_username
             config["sasl.password"] = self.kafka_password.get_secret_value()
-        if self.kafka_security.endswith("SSL") and self.kafka_ca_file:
-            config["ssl.ca.location"] = self.kafka_ca_file
+        if self.kafka_security.endswith("SSL"):
+            files = {
+                "ssl.ca.location": self.kafka_ca_file,
+                "ssl.certificate.location": self.kafka_cert_file,
+                "ssl.key.location": self.kafka_key_file,
+            }
+            config |= {name: file for name, file in files.items() if file}
         return config
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Return the same for clients on Python's ssl; None without SSL.
+
+        Raises ConfigurationError if a file can't be read or is not what it should be.
+        """
+        if not self.kafka_security.endswith("SSL"):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.kafka_ca_file or None)
+            if self.kafka_cert_file:
+                key = self.kafka_key_file or None
+                # Without an answer OpenSSL would ask a terminal for the key's password.
+                context.load_cert_chain(self.kafka_cert_file, key, password=lambda: b"")
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                "ECHOARB_KAFKA_CA_FILE, KAFKA_CERT_FILE or KAFKA_KEY_FILE is no such file, not "
+                f"PEM, or they do not fit: {error}"
+            ) from error
+        return context
 
 
 class RegistrySettings(Settings):
