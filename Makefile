@@ -8,7 +8,7 @@ LIVE ?=
 MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt cover bench lock clean
+.PHONY: help up test check fmt cover fuzz bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ fmt: $(VENV)/dev.stamp ## Format and mend what ruff can mend
 cover: $(VENV)/dev.stamp ## Run all but the kill tests with coverage of our packages, child processes included
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not kill" --timeout 400 --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+
+fuzz: $(VENV)/dev.stamp ## Let schemathesis try a thousand examples of each API operation
+	ECHOARB_FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/api/test_openapi_fuzz.py --timeout 7200 $(ARGS)
 
 bench: $(VENV)/dev.stamp ## Measure the sink against stock Faust and the limits (ARGS="--json")
 	@$(BIN)/python -m bench $(ARGS)

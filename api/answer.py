@@ -36,6 +36,16 @@ class TableOperation(Operation):
         found.content |= {MEDIA_TYPES["csv"]: text, MEDIA_TYPES["arrow"]: OpenAPIMediaType()}
 
 
+@dataclass
+class OptionalBody(Operation):
+    """A route whose body may be left out, which Litestar takes for one that may not."""
+
+    def __post_init__(self) -> None:
+        """Say so."""
+        found: Any = self.request_body
+        found.required = False
+
+
 def form_of(request: AnyRequest, chosen: Format | None) -> Format:
     """Return the form to answer in. Raises NotAcceptable."""
     form = chosen or formats.best_form(",".join(request.headers.getall("accept", ["*/*"])))

@@ -15,6 +15,7 @@ from api import alert_queries as queries
 from api import cursor as cursors
 from api.alert_queries import State
 from api.alert_view import Acknowledgement, Alert, AlertPage, record_of, view_of
+from api.answer import OptionalBody
 from api.errors import Declined, answers, problem_spec
 from api.parameters import Cursor, Limit, Platform, Since, Until, instant, platform_of
 from api.publish import Publisher
@@ -111,6 +112,7 @@ async def alert(store: NamedDependency[Store], alert_id: AlertId) -> Alert:
         409: problem_spec("The alert is over"),
         413: problem_spec("The body is too large"),
     },
+    operation_class=OptionalBody,
     tags=["alerts"],
 )
 async def acknowledge(

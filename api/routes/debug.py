@@ -14,6 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, Parameter
 from msgspec import Meta, Struct
 
+from api.answer import OptionalBody
 from api.errors import InvalidParameter, answers
 from api.publish import Publisher
 from schemas.clock import isoformat, now_us
@@ -58,6 +59,7 @@ class DebugAnswer(Struct):
     summary="Publish a tick by hand",
     description="A trade of market debug:<contract_id>, by query parameters or as JSON.",
     responses=answers(),
+    operation_class=OptionalBody,
     tags=["debug"],
 )
 async def debug_tick(
@@ -77,6 +79,7 @@ async def debug_tick(
     summary="Publish a tick by hand, by the older name",
     description="As /api/v1/debug/tick.",
     responses=answers(),
+    operation_class=OptionalBody,
     tags=["debug"],
 )
 async def debug_update_price(
