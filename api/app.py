@@ -106,7 +106,10 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             version=package_version(),
             description=DESCRIPTION,
             openapi_router=Router(
-                "/schema", route_handlers=[], after_request=_no_page_of_litestars
+                "/schema",
+                route_handlers=[],
+                after_request=_no_page_of_litestars,
+                include_in_schema=False,
             ),
             render_plugins=[JsonRenderPlugin()],
             components=Components(
