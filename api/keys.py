@@ -111,13 +111,18 @@ def changing(path: Path) -> Iterator[KeyFile]:
         found = read(path) if path.exists() else KeyFile()
         yield found
         text = msgspec.json.format(msgspec.json.encode(found), indent=2)
+        if len(text) >= MOST_BYTES:
+            raise ConfigurationError(f"the key file {path} would be larger than {MOST_BYTES} bytes")
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # made with 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(text + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o600)
-        os.replace(name, path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise ConfigurationError(f"the key file {path}: {error.strerror or error}") from error
     finally:

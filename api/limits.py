@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from aiolimiter import AsyncLimiter
 
-MOST_CLIENTS = 50_000
+MOST_CLIENTS = 20_000
 """Buckets kept; beyond it the one that was longest unused is forgotten, and is full again."""
 PERIOD_SECONDS = 60.0
 

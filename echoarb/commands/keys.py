@@ -57,8 +57,8 @@ def add(
     scopes = scope or ["read"]
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise ConfigurationError(f"--scope {unknown[0]}: has to be one of {', '.join(SCOPES)}")
-    if not 1 <= len(name) <= 100:
-        raise ConfigurationError("the name has to have 1 to 100 characters")
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise ConfigurationError("the name has to have 1 to 100 printable characters")
     now = now_us()
     ends = None
     if days is not None:

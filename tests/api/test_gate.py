@@ -367,6 +367,14 @@ def test_a_key_file_is_private_and_checked(key_file: Path) -> None:
             keys.read(key_file)
         with pytest.raises(ConfigurationError, match=said), keys.changing(key_file):
             pass
+    key_file.unlink()
+    add(key_file, "read")
+    with pytest.raises(ConfigurationError, match="larger than"), keys.changing(key_file) as found:
+        found.keys *= 5000
+    key_file.unlink()
+    (key_file / "a folder").mkdir(parents=True)  # can't be replaced by a file
+    with pytest.raises(ConfigurationError, match="key file"), keys.changing(key_file):
+        pass
     assert len(os.listdir(key_file.parent)) == 2  # the file and its lock: nothing half written
 
 
