@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from api.settings import ApiSettings
 from echoarb.stack import tansu as tansu_broker
 from echoarb.stack.ports import free_port
-from tests.api.support import Api, Broker, Tables, create_topics, running
+from tests.agents.lab import Lab
+from tests.api.support import Api, Broker, Tables, create_topics, following, running
+from tests.api.whole import Whole
 
 
 @pytest.fixture
@@ -59,3 +62,24 @@ def own_broker(tmp_path: Path, registry: str) -> Iterator[Broker]:
 def live_settings(settings: ApiSettings, own_broker: Broker) -> ApiSettings:
     """Settings with ClickHouse and Kafka."""
     return settings.model_copy(update={"kafka_bootstrap": own_broker.address})
+
+
+@pytest.fixture
+def lab(own_broker: Broker, live_settings: ApiSettings, tmp_path: Path) -> Iterator[Lab]:
+    made = Lab(
+        own_broker.address,
+        live_settings.registry_url,
+        live_settings.clickhouse_url,
+        live_settings.clickhouse_database,
+        tmp_path / "sink.log",
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def whole(live_settings: ApiSettings, own_broker: Broker, lab: Lab) -> AsyncIterator[Whole]:
+    await asyncio.to_thread(lab.start)
+    async with running(live_settings) as api:
+        await following(api)
+        yield Whole(api, lab, own_broker)

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import random
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,104 +13,22 @@ import pytest
 from api import position
 from api.settings import ApiSettings
 from schemas.clock import isoformat, now_us, parse_rfc3339
-from schemas.tick import Tick
 from tests.agents.lab import Lab
-from tests.api.support import Api, Broker, following, make_gap, make_tick, publish, read, running
-
-SECONDS = 30
-MARKETS = 40
-
-
-@dataclass
-class Path_:
-    """The whole path: broker, sink, ClickHouse, API."""
-
-    api: Api
-    lab: Lab
-    broker: Broker
-
-
-@pytest.fixture
-def lab(own_broker: Broker, live_settings: ApiSettings, tmp_path: Path) -> Iterator[Lab]:
-    made = Lab(
-        own_broker.address,
-        live_settings.registry_url,
-        live_settings.clickhouse_url,
-        live_settings.clickhouse_database,
-        tmp_path / "sink.log",
-    )
-    yield made
-    made.close()
-
-
-@pytest.fixture
-async def whole(live_settings: ApiSettings, own_broker: Broker, lab: Lab) -> AsyncIterator[Path_]:
-    await asyncio.to_thread(lab.start)
-    async with running(live_settings) as api:
-        await following(api)
-        yield Path_(api, lab, own_broker)
-
-
-def numbered(number: int, **changes: Any) -> Tick:
-    """Return tick ``number``: received now, of one of the markets."""
-    now = now_us()
-    market = f"M{number % MARKETS}"
-    names = {"market_id": market, "outcome_id": market, "sequence": number}
-    return make_tick(number, **{**names, "ingest_ts": now, "emit_ts": now, **changes})
-
-
-async def flow(whole: Path_, numbers: range, pause: float) -> None:
-    """Publish ticks in batches of 100."""
-    for first in range(numbers.start, numbers.stop, 100):
-        batch = [numbered(number) for number in range(first, min(first + 100, numbers.stop))]
-        await asyncio.to_thread(whole.broker.publish, *batch)
-        await asyncio.sleep(pause)
-
-
-class Reader:
-    """A client that comes back with its last cursor."""
-
-    def __init__(self, api: Api, **asked: Any) -> None:
-        self.api = api
-        self.cursor: str | None = None
-        self.numbers: list[int] = []
-        self.told: list[dict[str, Any]] = []
-        self._asked = asked
-
-    async def read(self, count: int) -> None:
-        """Connect, receive ``count`` ticks and cut the connection off."""
-        ws = await self.api.socket()
-        try:
-            more = self._asked if self.cursor is None else {"resume": self.cursor}
-            await ws.send_json({"type": "subscribe", "platform": "kalshi", **more})
-            until = len(self.numbers) + count
-            last = 0
-            session = None
-            while len(self.numbers) < until:
-                message = json.loads(await ws.receive_str(timeout=SECONDS))
-                session = session or message["session"]
-                assert (message["session"], message["seq"]) == (session, last + 1)
-                last += 1
-                if message["type"] == "tick":
-                    self.numbers.append(message["data"]["sequence"])
-                elif message["type"] not in ("welcome", "subscribed", "live", "heartbeat"):
-                    self.told.append(message)
-                self.cursor = message.get("cursor") or self.cursor
-        finally:
-            ws._response.connection.transport.abort()  # as a lost network does
-            with contextlib.suppress(Exception):
-                await ws.close()
-
-
-def in_order_per_market(numbers: list[int]) -> bool:
-    by_market: dict[int, list[int]] = defaultdict(list)
-    for number in numbers:
-        by_market[number % MARKETS].append(number)
-    return all(found == sorted(found) for found in by_market.values())
+from tests.api.support import Broker, following, make_gap, make_tick, publish, read, running
+from tests.api.whole import (
+    MARKETS,
+    SECONDS,
+    Reader,
+    Whole,
+    flow,
+    in_order_per_market,
+    numbered,
+    until_live,
+)
 
 
 @pytest.mark.slow
-async def test_ten_thousand_ticks_through_fifty_disconnects_come_once_each(whole: Path_) -> None:
+async def test_ten_thousand_ticks_through_fifty_disconnects_come_once_each(whole: Whole) -> None:
     count, cuts = 10_000, 50
     reader = Reader(whole.api)
     opened = asyncio.create_task(reader.read(1))
@@ -143,7 +55,7 @@ async def test_what_the_tail_no_longer_holds_comes_from_clickhouse(
     await asyncio.to_thread(lab.start)
     async with running(live_settings) as first:
         await following(first)
-        whole = Path_(first, lab, own_broker)
+        whole = Whole(first, lab, own_broker)
         reader = Reader(first)
         reading = asyncio.create_task(reader.read(50))
         await first.live(subscriptions=1)
@@ -155,16 +67,16 @@ async def test_what_the_tail_no_longer_holds_comes_from_clickhouse(
         await following(second)
         reader.api = second
         reading = asyncio.create_task(reader.read(4000))
-        await flow(Path_(second, lab, own_broker), range(4000, 4050), 0)
+        await flow(Whole(second, lab, own_broker), range(4000, 4050), 0)
         await reading
-        await flow(Path_(second, lab, own_broker), range(4050, 4051), 0)
+        await flow(Whole(second, lab, own_broker), range(4050, 4051), 0)
         await reader.read(1)  # the gap may have come last
     assert sorted(reader.numbers) == list(range(4051))
     assert in_order_per_market(reader.numbers)
     assert [message["type"] for message in reader.told] == ["gap"]
 
 
-async def test_filters_hold_for_what_was_missed(whole: Path_) -> None:
+async def test_filters_hold_for_what_was_missed(whole: Whole) -> None:
     async with whole.api.socket() as ws:
         cursor = (await read(ws, "welcome"))["cursor"]
     await flow(whole, range(400), 0)
@@ -180,18 +92,7 @@ async def test_filters_hold_for_what_was_missed(whole: Path_) -> None:
     assert sorted(found) == wanted
 
 
-async def until_live(ws: Any) -> list[int]:
-    """Return the numbers of the ticks before ``live``."""
-    found: list[int] = []
-    while True:
-        message = await read(ws, "welcome", "subscribed", "tick", "live", "snapshot_end")
-        if message["type"] == "tick":
-            found.append(message["data"]["sequence"])
-        if message["type"] == "live":
-            return found
-
-
-async def test_history_then_live_without_a_hole_or_a_repeat(whole: Path_) -> None:
+async def test_history_then_live_without_a_hole_or_a_repeat(whole: Whole) -> None:
     begin = isoformat(now_us())
     await flow(whole, range(1500), 0)
     published, live = 1500, asyncio.Event()
@@ -223,7 +124,7 @@ async def test_history_then_live_without_a_hole_or_a_repeat(whole: Path_) -> Non
     assert in_order_per_market(found)
 
 
-async def test_a_replay_that_was_cut_off_goes_on(whole: Path_) -> None:
+async def test_a_replay_that_was_cut_off_goes_on(whole: Whole) -> None:
     begin = isoformat(now_us())
     await flow(whole, range(600), 0)
     reader = Reader(whole.api, **{"from": begin})
@@ -233,7 +134,7 @@ async def test_a_replay_that_was_cut_off_goes_on(whole: Path_) -> None:
     assert sorted(reader.numbers) == list(range(600))
 
 
-async def test_a_replay_keeps_time_and_tells_gaps(whole: Path_) -> None:
+async def test_a_replay_keeps_time_and_tells_gaps(whole: Whole) -> None:
     begin = now_us()
     times = [begin + at * 1_000_000 for at in range(4)]  # three seconds, told in 0.3
     ticks = [
@@ -255,7 +156,7 @@ async def test_a_replay_keeps_time_and_tells_gaps(whole: Path_) -> None:
     assert kinds == ["tick", "tick", "gap", "tick", "tick"]
 
 
-async def test_a_snapshot_and_then_what_comes_after_it(whole: Path_) -> None:
+async def test_a_snapshot_and_then_what_comes_after_it(whole: Whole) -> None:
     await flow(whole, range(200), 0)
     await asyncio.to_thread(whole.lab.wait_for_rows, 200)
     async with whole.api.socket() as ws:
@@ -273,7 +174,7 @@ async def test_a_snapshot_and_then_what_comes_after_it(whole: Path_) -> None:
     assert sorted(found) == [203, 204, 243, 244]
 
 
-async def test_what_cannot_be_brought_is_told(whole: Path_) -> None:
+async def test_what_cannot_be_brought_is_told(whole: Whole) -> None:
     """Offsets that nobody stored, a topic of another life, a place that is not reached yet."""
     async with whole.api.socket() as ws:
         here = position.decode((await read(ws, "welcome"))["cursor"])
