@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from litestar import get
@@ -116,10 +117,10 @@ async def consumer_stats(
     settings: NamedDependency[ApiSettings],
 ) -> ConsumerStats:
     """Return how Kafka is read."""
-    try:
-        pending = (await streams.look()).lags.get(settings.sink_group)
-    except Transient:
-        pending = None
+    pending = None
+    if feed.problem is None:  # otherwise it would be waited for in vain
+        with suppress(Transient):
+            pending = (await streams.look()).lags.get(settings.sink_group)
     return ConsumerStats(
         running=feed.problem is None,
         messages_processed=feed.records,
@@ -140,8 +141,12 @@ async def consumer_stats(
     responses=answers(),
     tags=["stats"],
 )
-async def stream_stats(streams: NamedDependency[Streams]) -> StreamStats:
+async def stream_stats(
+    feed: NamedDependency[Feed], streams: NamedDependency[Streams]
+) -> StreamStats:
     """Return how the topics stand."""
+    if feed.problem is not None:
+        raise Transient(f"the topics can't be looked at: {feed.problem}")
     broker = await streams.look()
     ticks = {topic.name for topic in TICKS}
     of_ticks = [stream for stream in broker.streams if stream.topic in ticks]
