@@ -31,9 +31,10 @@ from api.position import Position, ReplayAt, TopicAt
 from api.quote_queries import OutcomeFilter
 from api.settings import ApiSettings
 from api.sql import Query
-from api.store import Store
+from api.store import Store, TooExpensive
 from schemas.clock import isoformat, now_us, parse_rfc3339
 from schemas.errors import Transient
+from schemas.topics import GAPS
 
 STRETCH = 50_000
 """Offsets that are looked at once."""
@@ -69,6 +70,8 @@ class Past:
         self._feed = feed
         self._store = store
         self._settings = settings
+        # What is taken without a pause has to find room in a queue that is half full.
+        self._chunk = max(1, min(CHUNK, settings.api_ws_queue // 4))
         self._at = Position([])
         self._known: dict[Outcome, int] = {}
         """Ingest times that a snapshot reached: what is earlier is over."""
@@ -129,6 +132,7 @@ class Past:
                 page = await asyncio.to_thread(_replayed, await self._table(query))
             for place, event in page:
                 while gaps and gaps[0][0] <= event.ingest_us:
+                    await self._client.room()
                     self._client.put_event(gaps.pop(0)[1], None)
                 await pace.wait(event.ingest_us)
                 await self._client.room()
@@ -144,15 +148,18 @@ class Past:
 
     async def _gaps(self, since_us: int) -> list[tuple[int, Event]]:
         """Return the gaps since an instant, each with when it is told."""
-        query = past_queries.gaps_since(self._wanted, since_us, MOST_GAPS)
+        query = past_queries.gaps_since(self._wanted, since_us, MOST_GAPS + 1)
         rows = formats.rows(await self._table(query))
+        if len(rows) > MOST_GAPS:
+            self._missed("too_many_gaps", topic=GAPS.name, detail="the later ones: /api/v1/gaps")
+            del rows[MOST_GAPS:]
         return [(parse_rfc3339(row["from_ts"] or row["to_ts"]), events.of_gap(row)) for row in rows]
 
     # By offset
 
     async def _go_live(self, start: Position) -> None:
         """Send all between ``start`` and the live feed, and begin the subscription there."""
-        self._at = self._aligned(start)
+        self._at = await self._aligned(start)
         while not self._arrived():
             for topic, partition in self._places():
                 if not await self._advance(topic, partition):
@@ -182,9 +189,14 @@ class Past:
         live = self._feed.position
         return all(live.topic(topic.name) == topic for topic in self._topics(self._at))
 
-    def _aligned(self, start: Position) -> Position:
-        """Return the position in the topics as they are now; what of ``start`` is no place in them
-        is told."""
+    async def _aligned(self, start: Position) -> Position:
+        """Return the position in the topics as they are now. What is stored of topics of another
+        life is sent before; what of ``start`` is no place in them is told."""
+        self._at = start
+        for topic in self._topics(start):
+            live = self._feed.position.topic(topic.name)
+            if live is not None and live.topic_id != topic.topic_id:
+                await self._former(topic)
         found = self._feed.position.copy()
         for topic in found.topics:
             old = start.topic(topic.name)
@@ -194,8 +206,7 @@ class Past:
                 self._missed(
                     "made_anew",
                     topic=topic.name,
-                    detail="the topic was made anew; what the old one had after the cursor is in "
-                    "/api/v1/ticks",
+                    detail="the topic was made anew; of the old one came what is stored",
                 )
                 topic.offsets = [0] * len(topic.offsets)
                 continue
@@ -208,12 +219,33 @@ class Past:
                 topic.offsets[partition] = place
         return found
 
+    async def _former(self, topic: TopicAt) -> None:
+        """Send what is stored of a topic that is no more."""
+        while True:
+            query = past_queries.former(topic, self._wanted, ROWS)
+            try:
+                async with self._feed.readers:
+                    table = await self._table(query)
+                    page = await asyncio.to_thread(events.of_rows, past_queries.table(topic), table)
+            except TooExpensive:  # a topic id that never was, perhaps
+                return
+            partitions = table.column("kafka_partition").to_pylist()
+            for partition, (offset, event) in zip(partitions, page, strict=True):
+                await self._client.room()
+                topic.offsets += [0] * (partition + 1 - len(topic.offsets))
+                topic.offsets[partition] = offset + 1
+                self._send(event)
+            if len(page) < ROWS:
+                return
+
     async def _advance(self, topic: TopicAt, partition: int) -> bool:
         """Go on in one partition as far as it is known; return whether the topics are the same."""
         place = (topic.name, partition)
         live = self._live(topic)
         if live is None or len(live.offsets) != len(topic.offsets):
-            self._at = self._aligned(self._at)  # made anew meanwhile, or given more partitions
+            self._at = await self._aligned(
+                self._at
+            )  # made anew meanwhile, or given more partitions
             return False
         if topic.offsets[partition] > live.offsets[partition]:
             await self._ahead(topic, partition)
@@ -224,14 +256,14 @@ class Past:
             await self._stretch(topic, Stretch(topic.name, topic.id, partition, low, high))
             if self._live(topic) is None:
                 return True  # seen at the next look
-        while kept := self._feed.tail.since(place, topic.offsets[partition], CHUNK):
+        while kept := self._feed.tail.since(place, topic.offsets[partition], self._chunk):
             for each in kept:
                 await self._feed.decode(each)
             for each in kept:
                 topic.offsets[partition] = each.record.offset + 1
                 if each.event is not None:
                     self._send(each.event)
-            if len(kept) < CHUNK and len(self._client.outgoing) < CHUNK:
+            if len(kept) < self._chunk and len(self._client.outgoing) < self._chunk:
                 return True
             await self._client.room()
             if self._live(topic) is None or self._floor(place) > topic.offsets[partition]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from api.events import COLUMNS
 from api.messages import Subscribe
-from api.position import Position, ReplayAt
+from api.position import Position, ReplayAt, TopicAt
 from api.queries import TICK_KEY
 from api.sql import Conditions, Query, instant
 
@@ -32,6 +32,11 @@ class Stretch:
     def table(self) -> Table:
         """Where the topic's records are stored."""
         return "gaps" if self.topic == "gaps" else "ticks"
+
+
+def table(topic: TopicAt) -> Table:
+    """Return where the topic's records are stored."""
+    return "gaps" if topic.name == "gaps" else "ticks"
 
 
 def _within(stretch: Stretch) -> Conditions:
@@ -68,22 +73,49 @@ def stored(stretch: Stretch, *, exact: bool = True) -> Query:
     return Query(sql, {**where.parameters, "topic": stretch.topic})
 
 
-def records(stretch: Stretch, wanted: Subscribe, rows: int) -> Query:
-    """Return the query for a stretch's first ``rows`` records that are wanted, by offset, each
-    once."""
-    where = _within(stretch)
+def _choose(where: Conditions, table: Table, wanted: Subscribe) -> None:
     if markets := wanted.markets():
         named = "market_id IN {markets:Array(String)}"
         gaps = f"(market_id IS NULL OR {named})"
-        where.add(gaps if stretch.table == "gaps" else named, markets=sorted(markets))
-    if stretch.table == "gaps":
+        where.add(gaps if table == "gaps" else named, markets=sorted(markets))
+    if table == "gaps":
         where.equal("platform", wanted.platform)
     else:
         where.equal("outcome_id", wanted.outcome)
         where.equal("kind", wanted.kind)
+
+
+def records(stretch: Stretch, wanted: Subscribe, rows: int) -> Query:
+    """Return the query for a stretch's first ``rows`` records that are wanted, by offset, each
+    once."""
+    where = _within(stretch)
+    _choose(where, stretch.table, wanted)
     sql = (
         f"SELECT {', '.join(COLUMNS[stretch.table])} FROM {stretch.table} {where.where()} "
         "ORDER BY kafka_offset LIMIT 1 BY kafka_offset LIMIT {rows:UInt32}"
+    )
+    return Query(sql, {**where.parameters, "rows": rows})
+
+
+def former(topic: TopicAt, wanted: Subscribe, rows: int) -> Query:
+    """Return the query for the first ``rows`` records that are wanted of a topic from its offsets
+    on, by partition and offset: when the offsets have moved on it gives the next ones."""
+    name = table(topic)
+    where = Conditions()
+    if name == "ticks":
+        where.equal("platform", topic.name.removeprefix("ticks."))
+    where.add(
+        "topic_id = {topic_id:UUID} AND kafka_offset >= {lowest:Int64} "
+        "AND kafka_offset >= arrayElement({places:Array(Int64)}, kafka_partition + 1)",
+        topic_id=str(topic.id),
+        lowest=min(topic.offsets, default=0),
+        places=topic.offsets,
+    )
+    _choose(where, name, wanted)
+    sql = (
+        f"SELECT {', '.join(COLUMNS[name])} FROM {name} {where.where()} "
+        "ORDER BY kafka_partition, kafka_offset LIMIT 1 BY kafka_partition, kafka_offset "
+        "LIMIT {rows:UInt32}"
     )
     return Query(sql, {**where.parameters, "rows": rows})
 
