@@ -8,6 +8,7 @@ from echoarb.commands import keys, migrate, pairs, parts, schemas, settings, she
 from echoarb.commands import top as terminal
 from echoarb.commands.decode import decode
 from echoarb.commands.replay import replay
+from echoarb.commands.seed import seed
 from echoarb.simulators.__main__ import run as simulate
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command("top")(terminal.top)
 app.command("decode")(decode)
 app.command("replay")(replay)
 app.command("simulate")(simulate)
+app.command("seed")(seed)
 app.command("migrate")(migrate.run_migrations)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")

@@ -4,8 +4,8 @@
     python examples/market_history.py              the market with the newest trade
     python examples/market_history.py MARKET_ID --url http://127.0.0.1:8000 --out history.png
 
-Needs matplotlib. What is drawn: the band between the best bid and the best ask, trades, and, shaded,
-the stretches in which the feed could not be trusted: what is seen there may have been otherwise.
+Needs matplotlib. Drawn are the band between best bid and best ask, the trades, and, shaded,
+the stretches in which the feed could not be trusted: what is seen there may have been another way.
 """
 
 # %%

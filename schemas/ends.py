@@ -36,6 +36,7 @@ def ends(
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 10,  # at the end nothing comes: be told so at once
         },
         logger=_QUIET,
     )
