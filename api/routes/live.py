@@ -163,7 +163,9 @@ class TicksConnection(Connection):
             "outcome": wanted.outcome,
             "kind": wanted.kind,
         }
-        how = {"mode": client.outgoing.mode, "cursor": self._feed.cursor()}
+        # Whoever is cut off right after this must not lose what is still to be brought.
+        cursor = wanted.resume if wanted.past() else self._feed.cursor()
+        how = {"mode": client.outgoing.mode, "cursor": cursor}
         client.put("subscribed", {"subscription": number, **filters, **how})
         if not wanted.past():
             self._feed.hub.begin(client, number)

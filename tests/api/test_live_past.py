@@ -177,3 +177,22 @@ async def test_a_slow_replay_keeps_nobody_from_resuming(
                 assert await until_live(ws) == [0, 1, 2]
                 await flow(whole, range(3, 4), 0)
                 assert await sequences(ws, 1) == [3]
+
+
+async def test_no_message_has_a_cursor_that_skips_what_is_still_to_come(
+    live_settings: ApiSettings, own_broker: Broker
+) -> None:
+    async with running(live_settings) as api:
+        await following(api)
+        cursor = await cursor_of(api)
+        await asyncio.to_thread(own_broker.publish, *map(numbered, range(10)))
+        await until(api, lambda now: records(now) == 10)
+        for asked, expected in (
+            ({"resume": cursor}, cursor),
+            ({"from": isoformat(0)}, None),
+            ({"snapshot": True}, None),
+        ):
+            async with api.socket() as ws:
+                await read(ws, "welcome")
+                await ws.send_json({"type": "subscribe", "platform": "kalshi", **asked})
+                assert (await read(ws, "subscribed"))["cursor"] == expected
