@@ -31,19 +31,28 @@ command -v openssl >/dev/null 2>&1 || {
     exit 1
 }
 for file in "$private" "$public"; do
-    if [ -e "$file" ]; then
+    if [ -e "$file" ] || [ -L "$file" ]; then
         echo "$file is there already: move it away, or name another folder" >&2
         exit 1
     fi
 done
 
+# Made beside and moved when both are whole: an interrupted run leaves nothing to stumble over.
 umask 077
 mkdir -p "$folder"
-openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out "$private" 2>/dev/null ||
-    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out "$private" 2>/dev/null
-openssl pkey -in "$private" -pubout -out "$public"
-chmod 600 "$private"
-chmod 644 "$public"
+new=$(mktemp -d "$folder/.new.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+trap 'exit 130' INT TERM HUP
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:4096 -out "$new/key" 2>"$new/said" || {
+    cat "$new/said" >&2
+    exit 1
+}
+openssl pkey -in "$new/key" -pubout -out "$new/pub"
+chmod 600 "$new/key"
+chmod 644 "$new/pub"
+# ln refuses what is there already, also what came to be there meanwhile.
+ln "$new/key" "$private"
+ln "$new/pub" "$public"
 
 cat <<END
 $private   the private key: keep it, and never commit it
@@ -55,7 +64,7 @@ $public   the public key
 2. Tell EchoArb:
 
    export ECHOARB_KALSHI_KEY_ID=<the Key ID that Kalshi shows>
-   export ECHOARB_KALSHI_PRIVATE_KEY_FILE=$private
+   export ECHOARB_KALSHI_PRIVATE_KEY_FILE='$private'
 
 3. make up LIVE=1
 END
