@@ -82,6 +82,10 @@ class ClassicTick(msgspec.Struct):
     market_id: str
     outcome_id: str
     event_type: Literal["quote", "trade"]
+    market_name: Annotated[None, msgspec.Meta(description="Not in a tick: see /api/v1/markets")]
+    dollar_volume: Annotated[None, msgspec.Meta(description="Not in a tick")]
+    dollar_open_interest: Annotated[None, msgspec.Meta(description="Not in a tick")]
+    fee_rate_bps: Annotated[None, msgspec.Meta(description="Not in a tick: see /api/v1/markets")]
 
 
 class ClassicTickPage(msgspec.Struct):

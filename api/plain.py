@@ -66,6 +66,11 @@ def tick(data: dict[str, Any]) -> dict[str, Any]:
         "market_id": data["market_id"],
         "outcome_id": data["outcome_id"],
         "event_type": data["kind"],
+        # The older system's too; our ticks say nothing of them.
+        "market_name": None,
+        "dollar_volume": None,
+        "dollar_open_interest": None,
+        "fee_rate_bps": None,
     }
 
 

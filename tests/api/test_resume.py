@@ -299,6 +299,10 @@ async def test_a_client_of_the_older_system_gets_everything_in_its_form(
                 "market_id": "KXA-26",
                 "outcome_id": "KXA-26",
                 "event_type": "quote",
+                "market_name": None,
+                "dollar_volume": None,
+                "dollar_open_interest": None,
+                "fee_rate_bps": None,
             }
             assert parse_rfc3339(message["timestamp"]) > 0
             await ws.send_json({"type": "subscribe", "market": "other"})  # it does speak
