@@ -11,6 +11,7 @@ import httpx
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from echoarb.stack.findings import Findings, look
 from echoarb.stack.infrastructure import Infrastructure
 from echoarb.stack.ledger import Count, Ledger
 from echoarb.stack.numbers import Tally, scrape
@@ -90,11 +91,12 @@ class Run:
             counts, dead = await self._catch_up(ledger, client, database, services)
             await self._scrape()
             latencies = await asyncio.to_thread(ledger.latencies, client, database)
+            found = await asyncio.to_thread(look, client, database)
         finally:
             client.close()
         await self._end_all(services)
         parts = self._supervisor.parts
-        summary = build(seconds, counts, dead, latencies, self._tally, parts, ledger.broken)
+        summary = build(seconds, counts, dead, latencies, self._tally, parts, ledger.broken, found)
         bad = bool(summary["lost"] != 0 or failed or self._over_memory)
         if failed:
             self._say(f"down at the end: {', '.join(failed)}")
@@ -178,7 +180,7 @@ class Run:
                     client = await self._client_or_none(infrastructure)
                 await self._scrape()
                 database = infrastructure.clickhouse.clickhouse_database
-                latencies, last = await asyncio.to_thread(_recent, ledger, client, database)
+                recent = await asyncio.to_thread(_recent, ledger, client, database)
                 seconds = time.monotonic() - began
                 self._snapshot = take(
                     seconds,
@@ -186,8 +188,7 @@ class Run:
                     self._tally,
                     self._supervisor.parts,
                     self._snapshot,
-                    latencies,
-                    last,
+                    *recent,
                 )
                 self._show(self._snapshot)
                 if self._memory_is_full():
@@ -258,14 +259,15 @@ class Run:
         await self._supervisor.stop(["registry", "clickhouse", "broker"])
 
 
-def _recent(ledger: Ledger, client: Any, database: str) -> tuple[Any, Any]:
-    """Return latencies and last ticks, empty while ClickHouse is away."""
+def _recent(ledger: Ledger, client: Any, database: str) -> tuple[Any, Any, Findings]:
+    """Return latencies, last ticks, spreads and alerts, empty while ClickHouse is away."""
     if client is None:
-        return {}, ()
+        return {}, (), Findings()
     try:
         return (
             ledger.latencies(client, database, WINDOW_SECONDS),
             ledger.last_ticks(client, database, 3),
+            look(client, database),
         )
     except ClickHouseError:
-        return {}, ()
+        return {}, (), Findings()

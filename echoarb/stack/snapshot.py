@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from echoarb.stack.findings import Findings
 from echoarb.stack.numbers import Tally
 from echoarb.stack.supervisor import Part, State
 
@@ -39,6 +40,7 @@ class Snapshot:
     parts: tuple[Part, ...]
     latencies: Latencies = field(default_factory=dict)
     last_ticks: Sequence[tuple[Any, ...]] = ()
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def rss_mb(self) -> float:
@@ -54,6 +56,7 @@ def take(
     before: Snapshot | None,
     latencies: Latencies,
     last_ticks: Sequence[tuple[Any, ...]],
+    findings: Findings,
 ) -> Snapshot:
     """Return the snapshot that the tallied numbers make."""
     return Snapshot(
@@ -65,6 +68,7 @@ def take(
         parts=tuple(parts.values()),
         latencies=latencies,
         last_ticks=last_ticks,
+        findings=findings,
     )
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from echoarb.stack.findings import Findings
 from echoarb.stack.ledger import STAGES
 from echoarb.stack.snapshot import Snapshot
 
@@ -25,7 +26,8 @@ def line(snapshot: Snapshot) -> str:
     dead = f" | {snapshot.dead_letters} dead letters" if snapshot.dead_letters else ""
     return (
         f"{snapshot.seconds:5.0f} s | {venues} | stored {snapshot.stored} lag {snapshot.lag}"
-        f"{dead} | {snapshot.rss_mb:.0f} MB"
+        f"{dead} | {snapshot.findings.pairs} pairs {snapshot.findings.open_alerts} alerts"
+        f" | {snapshot.rss_mb:.0f} MB"
     )
 
 
@@ -34,6 +36,10 @@ def tables(snapshot: Snapshot, notes: list[str]) -> RenderableType:
     parts: list[RenderableType] = [_venues(snapshot), _processes(snapshot)]
     if snapshot.last_ticks:
         parts.append(_ticks(snapshot))
+    if snapshot.findings.spreads:
+        parts.append(_spreads(snapshot.findings))
+    if snapshot.findings.alerts:
+        parts.append(_alerts(snapshot.findings))
     footer = [escape(note) for note in notes[-4:]]
     return Group(*parts, *footer, "Ctrl-C stops everything")
 
@@ -87,6 +93,30 @@ def _ticks(snapshot: Snapshot) -> Table:
     return table
 
 
+def _spreads(findings: Findings) -> Table:
+    title = f"spreads of {findings.pairs} pairs, by what is left after fees"
+    table = Table("pair", title=title, title_justify="left")
+    for name in ("difference", "between", "edge", "buy-sell"):
+        table.add_column(name, justify="right" if name in ("difference", "edge") else "left")
+    for description, difference, between, edge, route in findings.spreads:
+        table.add_row(
+            escape(description[:48]), _money(difference), between or "-", _money(edge), route or "-"
+        )
+    return table
+
+
+def _alerts(findings: Findings) -> Table:
+    title = f"{findings.open_alerts} open alerts (echoarb top shows all)"
+    table = Table("raised", "severity", "rule", "what", title=title, title_justify="left")
+    for raised, severity, rule, message in findings.alerts:
+        table.add_row(f"{raised:%H:%M:%S}", severity, rule, escape(message[:90]))
+    return table
+
+
+def _money(value: Any) -> str:
+    return "-" if value is None else f"{value.normalize():f}"
+
+
 def summary_tables(summary: Mapping[str, Any]) -> RenderableType:
     """Return the summary for people."""
     venues = Table(title=f"{summary['seconds']} s", title_justify="left")
@@ -107,6 +137,7 @@ def summary_tables(summary: Mapping[str, Any]) -> RenderableType:
     return Group(
         venues,
         latency,
+        f"{summary['pairs']} pairs with a spread, {summary['open_alerts']} open alerts",
         f"lost {lost}, duplicates {summary['duplicates']}, dead letters {summary['dead_letters']}",
         f"peak memory in MB: {memory}",
     )

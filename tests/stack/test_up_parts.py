@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from rich.console import Console
 
 from echoarb.stack import view
+from echoarb.stack.findings import Findings
 from echoarb.stack.keys import key_pair
 from echoarb.stack.ledger import Count
 from echoarb.stack.numbers import Tally, parse
@@ -144,7 +145,7 @@ def test_a_venue_says_how_it_is(samples: dict[str, float], state: State, words: 
     tally = Tally()
     tally.add("connector-kalshi", 0, samples)
     parts = {"connector-kalshi": part("connector-kalshi", state, "no key")}
-    snapshot = take(1, ["kalshi"], tally, parts, None, {}, ())
+    snapshot = take(1, ["kalshi"], tally, parts, None, {}, (), Findings())
     assert snapshot.venues[0].state.startswith(words)
     assert words in view.line(snapshot)
 
@@ -152,7 +153,7 @@ def test_a_venue_says_how_it_is(samples: dict[str, float], state: State, words: 
 def test_the_view_shows_every_number() -> None:
     tally = Tally()
     tally.add("c", 0, {"echoarb_ticks_total{kalshi}": 100, "echoarb_frames_total{kalshi}": 50})
-    first = take(1, ["kalshi"], tally, {"sink": part("sink")}, None, {}, ())
+    first = take(1, ["kalshi"], tally, {"sink": part("sink")}, None, {}, (), Findings())
     tally.add(
         "c",
         0,
@@ -177,9 +178,16 @@ def test_the_view_shows_every_number() -> None:
         Decimal("0.5"),
     )
     parts = {"sink": part("sink")}
-    snapshot = take(3, ["kalshi"], tally, parts, first, latencies, [tick])
+    findings = Findings(
+        pairs=9,
+        open_alerts=5,
+        spreads=[("[A pair]", Decimal("0.07"), "KALSHI-MANIFOLD", None, None)],
+        alerts=[(datetime(2026, 1, 1, 13, tzinfo=UTC), "high", "spread", "[A pair]: 0.17 between")],
+    )
+    snapshot = take(3, ["kalshi"], tally, parts, first, latencies, [tick], findings)
     assert snapshot.venues[0].rate == 100
     assert "7 dropped" in view.line(snapshot)
+    assert "9 pairs 5 alerts" in view.line(snapshot)
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(view.tables(snapshot, ["[a note]"]))
     text = console.export_text()
@@ -191,6 +199,13 @@ def test_the_view_shows_every_number() -> None:
         "0.4",
         "[a note]",
         "12:00:00.000005",
+        "spreads of 9 pairs",
+        "[A pair]",
+        "0.07",
+        "KALSHI-MANIFOLD",
+        "5 open alerts",
+        "13:00:00",
+        "[A pair]: 0.17 between",
     ):
         assert expected in text, expected
 
@@ -202,7 +217,9 @@ def test_summary_has_its_form_and_is_shown() -> None:
     latencies = {"*": {"emit_stored": {"p50": 10.0, "p99": 20.0}}}
     sink = part("sink")
     sink.peak_rss_mb, sink.restarts = 12.34, 2
-    summary = build(60.04, counts, 1, latencies, tally, {"sink": sink}, broken=False)
+    summary = build(
+        60.04, counts, 1, latencies, tally, {"sink": sink}, broken=False, findings=Findings(8, 3)
+    )
     assert summary == {
         "seconds": 60.0,
         "platforms": {
@@ -212,6 +229,8 @@ def test_summary_has_its_form_and_is_shown() -> None:
         "duplicates": 2,
         "duplicates_before_merges": 23,
         "dead_letters": 1,
+        "pairs": 8,
+        "open_alerts": 3,
         "latency_ms": {
             "source_ingest": {"p50": None, "p99": None},
             "ingest_emit": {"p50": None, "p99": None},
@@ -222,5 +241,6 @@ def test_summary_has_its_form_and_is_shown() -> None:
     }
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(view.summary_tables(summary))
+    assert "8 pairs with a spread, 3 open alerts" in console.export_text(clear=False)
     assert "lost 2, duplicates 2, dead letters 1" in console.export_text()
-    assert build(1, counts, 0, {}, tally, {}, broken=True)["lost"] is None
+    assert build(1, counts, 0, {}, tally, {}, broken=True, findings=Findings())["lost"] is None
