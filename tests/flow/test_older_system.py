@@ -17,17 +17,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from echoarb.older_system import FEATURES, ROOT, ROUTES, document
+from echoarb.older_system import FEATURES, ROOT, ROUTES
 from schemas.clock import now_us, parse_rfc3339
 from schemas.topics import PLATFORMS
 from tests.flow.stack import Stack, running
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 HOUR_US = 3600 * 1_000_000
-
-
-def test_the_document_is_what_the_application_says() -> None:
-    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == document()
 
 
 class Ask:
