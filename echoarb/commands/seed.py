@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from echoarb.seeding.insert import insert, real_ticks
+from echoarb.seeding.insert import insert, other_ticks
 from echoarb.seeding.sample import HOUR_US, Sample, described, pairs
 from echoarb.simulators.market import QUESTIONS
 from echoarb.stack.clickhouse_client import connect
@@ -42,7 +42,8 @@ def seed(
         Path, typer.Option(help="Where the pairs of the samples are written.")
     ] = Path("data/sample_pairs.json"),
     force: Annotated[
-        bool, typer.Option("--force", help="Even into a database that holds real ticks.")
+        bool,
+        typer.Option("--force", help="Even among real ticks, or samples of another seed."),
     ] = False,
     clickhouse: Annotated[str | None, typer.Option(help="ClickHouse HTTP URL.")] = None,
     database: Annotated[str | None, typer.Option(help="Database of the tables.")] = None,
@@ -50,7 +51,7 @@ def seed(
     """Fill ClickHouse with sample data: markets, ticks, gaps, latencies, spreads, alerts.
 
     Every sample's market is called SAMPLE-..., its title SAMPLE: ...; candles and latest states
-    come of the ticks. Doing it again changes nothing: records have the same places.
+    come of the ticks. Doing it again changes nothing, and goes on where it was interrupted.
 
     Examples:
 
@@ -66,20 +67,16 @@ def seed(
     client = connect(settings)
     written: Counter[str] = Counter()
     try:
-        if not force and (real := real_ticks(client, name)):
-            raise Fatal(
-                f"database {name} holds {real} real ticks; choose another with --database, or "
-                "--force if samples may lie among them"
-            )
+        _refuse_others(name, number, *((0, 0) if force else other_ticks(client, name, number)))
         sample = Sample(number, markets)
         hours = max(1, round(days * 24))
         begins = range(end - hours * HOUR_US, end, HOUR_US)
-        written += insert(client, name, described(markets, begins[0]))
+        written += insert(client, name, described(number, markets, begins[0]))
         console = Console(stderr=True)
         for begin in track(
             begins, description="hours", console=console, disable=not console.is_terminal
         ):
-            written += insert(client, name, sample.hour(begin))
+            written += insert(client, name, sample.hour(begin, last=begin == begins[-1]))
     finally:
         client.close()
     pair_file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +86,20 @@ def seed(
     day = datetime.fromtimestamp(end / 1e6, UTC)
     print(f"{hours} hours until {day:%Y-%m-%d %H:%M} UTC: {counts}", file=sys.stderr)
     print(f"to see spreads: ECHOARB_MARKET_PAIRS={pair_file} at the API", file=sys.stderr)
+
+
+def _refuse_others(database: str, seed: int, real: int, others: int) -> None:
+    """Raise Fatal if there are ticks with which the samples must not be mixed."""
+    if real:
+        raise Fatal(
+            f"database {database} holds {real} real ticks; choose another with --database, or "
+            "--force if samples may lie among them"
+        )
+    if others:
+        raise Fatal(
+            f"database {database} holds {others} sample ticks of another seed than {seed}, for the "
+            "same markets; use that seed, another --database, or --force"
+        )
 
 
 def _end(until: str | None) -> int:

@@ -10,23 +10,30 @@ from typing import Any
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from echoarb.seeding.sample import PREFIX, Placed
+from echoarb.seeding.sample import PREFIX, Placed, topic_id
 from schemas.errors import Fatal, Transient
+from schemas.topics import PLATFORMS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = ("topic_id", "kafka_partition", "kafka_offset", "append_ts", "stored_ts")
 STORED_US = 700_000
 
 
-def real_ticks(client: Any, database: str) -> int:
-    """Return how many ticks are stored that are no samples. Raises Fatal without our tables."""
-    sql = f"SELECT count() FROM ticks WHERE NOT startsWith(market_id, '{PREFIX}')"  # noqa: S608
+def other_ticks(client: Any, database: str, seed: int) -> tuple[int, int]:
+    """Return how many ticks are stored that are no samples, and how many samples of other seeds.
+
+    Raises Fatal without our tables, Transient if ClickHouse is away.
+    """
+    own = ", ".join(f"'{topic_id(f'ticks.{platform}', seed)}'" for platform in PLATFORMS)
+    sample = f"startsWith(market_id, '{PREFIX}')"
+    sql = f"SELECT countIf(NOT {sample}), countIf({sample} AND topic_id NOT IN ({own})) FROM ticks"  # noqa: S608
     try:
-        return int(client.query(sql, settings={"database": database}).result_rows[0][0])
+        ((real, others),) = client.query(sql, settings={"database": database}).result_rows
     except ClickHouseError as error:
         if getattr(error, "code", None) in (60, 81):
             raise Fatal(f"database {database} has not our tables: run `echoarb migrate`") from error
         raise Transient(f"ClickHouse: {str(error).splitlines()[0][:200]}") from error
+    return int(real), int(others)
 
 
 def insert(client: Any, database: str, placed: Iterable[Placed]) -> dict[str, int]:

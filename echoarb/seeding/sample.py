@@ -1,7 +1,8 @@
 """Sample records of some days: the simulated venues' questions, every one named SAMPLE. Pure.
 
-What is made of a seed and an hour is the same each time, place in Kafka included, so that a second
-seeding replaces the first.
+What is made of a seed and an hour is the same each time, place in Kafka included, whatever hours
+went before: a second seeding, of the same days or of later ones, replaces the first where they
+meet.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ class Placed:
     append_us: int
 
 
-def topic_id(topic: str) -> UUID:
-    """Return the id of a topic of samples."""
-    return uuid5(NAMESPACE_URL, f"echoarb-sample/{topic}")
+def topic_id(topic: str, seed: int) -> UUID:
+    """Return the id of a topic of a seed's samples."""
+    return uuid5(NAMESPACE_URL, f"echoarb-sample/{seed}/{topic}")
 
 
 def market_id(platform: str, question: int) -> str:
@@ -89,7 +90,7 @@ def _leg(platform: str, question: int) -> Leg:
     return Leg(platform=platform, outcomes=(PairOutcome(name, name),), fee=fee)
 
 
-def described(markets: int, at_us: int) -> Iterator[Placed]:
+def described(seed: int, markets: int, at_us: int) -> Iterator[Placed]:
     """Yield the sample markets."""
     for platform in PLATFORMS:
         for question in range(markets):
@@ -115,28 +116,32 @@ def described(markets: int, at_us: int) -> Iterator[Placed]:
                 mechanism=None,
             )
             number = PLATFORMS.index(platform) * 100 + question
-            yield Placed("markets", record, topic_id("markets"), 0, number, at_us)
+            yield Placed("markets", record, topic_id("markets", seed), 0, number, at_us)
 
 
 @dataclass(slots=True)
 class Sample:
-    """Makes the records of one hour after the other."""
+    """Makes the records of hours."""
 
     seed: int
     markets: int
     _states: list[PairState] = field(default_factory=list)
     _open: dict[str, Alert] = field(default_factory=dict)
+    _settings: AlertSettings = field(default_factory=AlertSettings.load)
 
-    def __post_init__(self) -> None:
+    def hour(self, begin_us: int, *, last: bool = False) -> Iterator[Placed]:
+        """Yield what happened in the hour that begins then, UTC microseconds.
+
+        Alerts are cleared at its end; the last hour leaves them open, so that there is something
+        to acknowledge.
+        """
         self._states = [PairState(pair) for pair in pairs(self.markets)]
-
-    def hour(self, begin_us: int) -> Iterator[Placed]:
-        """Yield what happened in the hour that begins then, UTC microseconds."""
+        self._open = {}
         gaps = {platform: self._gap(platform, begin_us) for platform in PLATFORMS}
         for gap in gaps.values():
             if gap is not None:
                 number = (gap.from_ts or 0) // 1_000_000
-                yield Placed("gaps", gap, topic_id("gaps"), 0, number, gap.to_ts or 0)
+                yield self._placed("gaps", gap, number, gap.to_ts or 0)
         for at_us in range(begin_us, begin_us + HOUR_US, STEP_SECONDS * 1_000_000):
             for platform in PLATFORMS:
                 gap = gaps[platform]
@@ -147,6 +152,8 @@ class Sample:
             if at_us % MINUTE_US == 0:
                 yield from self._spreads(at_us)
                 yield from self._latencies(at_us)
+        if not last:
+            yield from self._cleared(begin_us + HOUR_US)
 
     def _gap(self, platform: str, begin_us: int) -> Gap | None:
         """Return the gap of an hour: there is one in every sixth or so."""
@@ -204,7 +211,7 @@ class Sample:
                 sequence=None,
                 tick_id=event_id("sample", self.seed, name, at_us, kind),
             )
-            topic = topic_id(f"ticks.{platform}")
+            topic = topic_id(f"ticks.{platform}", self.seed)
             offset = at_us // 1_000_000 * 16 + question * 2 + number
             append = (tick.emit_ts or 0) // 1000 * 1000 + 3000
             yield Placed("ticks", tick, topic, question % TICK_PARTITIONS, offset, append)
@@ -224,16 +231,26 @@ class Sample:
         )
 
     def _spreads(self, at_us: int) -> Iterator[Placed]:
-        settings = AlertSettings.load()
         for question, state in enumerate(self._states):
             spread, _ = state.spread(at_us + STEP_SECONDS * 1_000_000)
             number = at_us // MINUTE_US * 100 + question
-            yield Placed("spreads", spread, topic_id("spreads"), 0, number, spread.ts)
-            alert = self._alert(spread, settings)
+            yield self._placed("spreads", spread, number, spread.ts)
+            alert = self._alert(spread)
             if alert is not None:
-                yield Placed("alerts", alert, topic_id("alerts"), 0, number, alert.ts)
+                yield self._placed("alerts", alert, number, alert.ts)
 
-    def _alert(self, spread: Spread, settings: AlertSettings) -> Alert | None:
+    def _cleared(self, at_us: int) -> Iterator[Placed]:
+        for question, pair in enumerate(pairs(self.markets)):
+            known = self._open.get(pair.id)
+            if known is not None:
+                alert = replace(known, state="cleared", ts=at_us, cleared_ts=at_us)
+                number = (at_us // MINUTE_US - 1) * 100 + 50 + question
+                yield self._placed("alerts", alert, number, at_us)
+
+    def _placed(self, table: str, record: Any, offset: int, append_us: int) -> Placed:
+        return Placed(table, record, topic_id(table, self.seed), 0, offset, append_us)
+
+    def _alert(self, spread: Spread) -> Alert | None:
         """Return an alert that is raised or cleared by a spread."""
         size, known = spread.max_spread, self._open.get(spread.pair_id)
         if known is not None and (size is None or size < spread.threshold * Decimal("0.8")):
@@ -241,7 +258,7 @@ class Sample:
             return replace(known, state="cleared", ts=spread.ts, cleared_ts=spread.ts)
         if known is not None or size is None or size <= spread.threshold:
             return None
-        finding = of_spread(spread, settings)
+        finding = of_spread(spread, self._settings)
         alert = Alert(
             alert_id=event_id("sample-alert", self.seed, spread.pair_id, spread.ts),
             ts=spread.ts,
@@ -274,9 +291,9 @@ class Sample:
                 late = chance.lognormal(np.log(median), sigma, 40).astype(np.int64)
                 counted = count(late)
                 floor = counted.min_us if stage == "source_ingest" else None
-                part = "*" if stage == "append_stored" else f"{topic_id(f'ticks.{platform}')}/0"
+                part = f"sample/{self.seed}"  # no part that real histograms could have
                 record: Latency = latency_record(
                     (at_us, stage), platform, part, counted.count, counted, floor, at_us + MINUTE_US
                 )
                 offset = at_us // MINUTE_US * 100 + number * 10 + place
-                yield Placed("latency", record, topic_id("latency"), 0, offset, at_us + MINUTE_US)
+                yield self._placed("latency", record, offset, at_us + MINUTE_US)

@@ -78,6 +78,14 @@ def test_real_ticks_are_not_mixed_with_samples(
     assert "1 real ticks" in refused.stderr
     assert "--force" in refused.stderr
     assert counts(tables)["ticks"] == 1
+    forced = seed(settings, tmp_path, "--days", "0.05", "--markets", "1", "--force")
+    assert forced.returncode == 0, forced.stderr
+    tables.client.command("TRUNCATE TABLE ticks")
+    seeded = seed(settings, tmp_path, "--days", "0.05", "--markets", "1")
+    assert seeded.returncode == 0, seeded.stderr
+    other = seed(settings, tmp_path, "--seed", "2")
+    assert other.returncode == 1
+    assert "sample ticks of another seed than 2" in other.stderr
     wrong = seed(settings, tmp_path, "--until", "tomorrow")
     assert wrong.returncode == 2
     assert "--until" in wrong.stderr
