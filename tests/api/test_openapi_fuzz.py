@@ -98,10 +98,8 @@ async def test_schemathesis_finds_nothing(
 
 
 HOSTILE = (
-    "'; DROP TABLE ticks; --",
-    "{market:String}",
-    "x\x00y",
-    "\u202e\U0001f600",
+    "'; DROP TABLE ticks; -- {market:String}",
+    "x\x00y\u202e\U0001f600",
     "x" * 5000,
     "1e999999",
 )
@@ -129,5 +127,5 @@ async def test_hostile_texts_in_every_parameter(api: Api, tables: Tables) -> Non
                 known = {*operations["get"]["responses"], "404", "414"}
                 assert str(answer.status) in known - {"500"}, (path, parameter["name"], text, body)
                 assert "DB::Exception" not in body
-    assert tried > 250
+    assert tried > 180
     assert tables.client.query("SELECT count() FROM ticks").result_rows[0][0] > 30

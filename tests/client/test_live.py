@@ -86,7 +86,8 @@ async def test_snapshot_gaps_and_history(
     live_settings: ApiSettings, own_broker: Broker, tables: Tables
 ) -> None:
     tables.insert("ticks", [make_tick(1), make_tick(2, outcome_id="no")], TOPIC)
-    async with running(live_settings) as api:
+    no_sink = live_settings.model_copy(update={"api_ws_stored_seconds": 0.3})  # to wait for
+    async with running(no_sink) as api:
         await following(api)
         live = Live(api.url, platform="kalshi", snapshot=True)
         told: list[Any] = []
