@@ -65,7 +65,7 @@ class Slots:
             key = (record.slot_ts, record.stage)
             known = self.entries.get(key)
             if known is None or known.version < record.version:
-                self.entries[key] = Entry(_histogram(record), record.version)
+                self.entries[key] = Entry(histogram_of(record), record.version)
 
     def take(self, times: Times, now_us: int) -> list[Key]:
         """Count records, and return which histograms changed.
@@ -199,7 +199,8 @@ def latency_record(
     )
 
 
-def _histogram(record: Latency) -> Histogram:
+def histogram_of(record: Latency) -> Histogram:
+    """Return the histogram that a record carries."""
     return Histogram(
         {item.bucket: item.count for item in record.buckets},
         record.missing,
