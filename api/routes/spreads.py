@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 import pyarrow as pa
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Schema
 from litestar.params import Parameter
 
+from api import answer, formats, spread_table
 from api import cursor as cursors
-from api import formats, spread_table
 from api import spread_queries as queries
-from api.errors import Declined, NotAcceptable, answers, problem_spec
+from api.answer import NOT_ACCEPTABLE, AnyRequest, Chosen, TableOperation
+from api.errors import Declined, answers, problem_spec
 from api.formats import MEDIA_TYPES, Format
 from api.pairs import Pairs
 from api.parameters import Cursor, Limit, Since, Until, instant
@@ -28,10 +26,6 @@ from api.store import Store
 PairId = Annotated[
     str, Parameter(description="The pair's id in the pair file", min_length=1, max_length=64)
 ]
-Form = Annotated[
-    Literal["json", "csv", "arrow"] | None,
-    Parameter(description="Form of the answer; without it, the Accept header decides"),
-]
 _UNKNOWN = problem_spec("No such pair is configured")
 
 
@@ -40,17 +34,6 @@ class SpreadPage(msgspec.Struct):
 
     data: list[Spread]
     next_cursor: str | None
-
-
-@dataclass
-class HistoryOperation(Operation):
-    """The route in the OpenAPI document, where Litestar allows an answer one form only."""
-
-    def __post_init__(self) -> None:
-        """Add the forms other than JSON."""
-        found: Any = (self.responses or {})["200"]
-        text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
-        found.content |= {MEDIA_TYPES["csv"]: text, MEDIA_TYPES["arrow"]: OpenAPIMediaType()}
 
 
 @get(
@@ -102,13 +85,13 @@ async def spread(
     responses={
         **answers(SpreadPage),
         404: _UNKNOWN,
-        406: problem_spec("The Accept header takes no form of ours"),
+        **NOT_ACCEPTABLE,
     },
-    operation_class=HistoryOperation,
+    operation_class=TableOperation,
     tags=["spreads"],
 )
 async def spread_history(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     store: NamedDependency[Store],
     pairs: NamedDependency[Pairs],
     pair_id: PairId,
@@ -116,12 +99,12 @@ async def spread_history(
     until: Until = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    format: Form = None,
+    format: Chosen = None,
 ) -> Response[bytes]:
     """Return a page of the pair's spreads."""
     chosen = queries.SpreadFilter(pair_id, instant("since", since), instant("until", until))
     after = cursors.decode(cursors.SpreadKey, cursor) if cursor else None
-    form = format or _accepted(request)
+    form = answer.form_of(request, format)
     table = await store.table(queries.history(chosen, after, limit + 1))
     if not table.num_rows and pair_id not in pairs.by_id:
         raise Declined(
@@ -129,11 +112,7 @@ async def spread_history(
         )
     next_cursor = _cursor(table, limit) if table.num_rows > limit else None
     content = await asyncio.to_thread(_content, form, table.slice(0, limit), next_cursor)
-    headers = {"Vary": "Accept"}
-    if next_cursor:
-        query = [item for item in request.query_params.multi_items() if item[0] != "cursor"]
-        path = f"{request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
-        headers |= {"Link": f'<{path}>; rel="next"', "X-Next-Cursor": next_cursor}
+    headers = answer.page_headers(request, next_cursor)
     return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
 
 
@@ -155,10 +134,3 @@ def _cursor(table: pa.Table, limit: int) -> str:
         micros(row["ts"]), UUID(str(row["topic_id"])), row["kafka_partition"], row["kafka_offset"]
     )
     return cursors.encode(key)
-
-
-def _accepted(request: Request[Any, Any, Any]) -> Format:
-    form = formats.best_form(",".join(request.headers.getall("accept", ["*/*"])))
-    if form is None:
-        raise NotAcceptable(f"answers come as {', '.join(MEDIA_TYPES.values())}")
-    return form
