@@ -77,6 +77,9 @@ class Outgoing:
         if conflating and is_quote:
             before = self._quotes.get(market, {}).get(event.outcome)
             if before is not None:
+                if len(data) > len(before.data) and self._characters > MAX_CHARACTERS:
+                    self.full = True
+                    return False
                 self._characters += len(data) - len(before.data)
                 before.data = data
                 self.conflated += 1

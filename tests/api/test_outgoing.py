@@ -110,3 +110,13 @@ def test_conflation_needs_no_room() -> None:
     assert queue.put_event(event(0, "quote", "a", "x"), "c0")
     assert queue.put_event(event(1, "quote", "a", "x"), "c1")
     assert not queue.put_event(event(2, "quote", "a", "y"), "c2")
+
+
+def test_longer_quotes_in_the_place_of_shorter_ones_are_bounded_too(monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "MAX_CHARACTERS", 1000)
+    queue = Outgoing("s", 100, "conflate")
+    put = 0
+    while queue.put_event(Event("tick", "kalshi", "a", "x", "quote", "1" * (put * 100)), None):
+        put += 1
+    assert 5 < put < 15
+    assert queue.full
