@@ -109,6 +109,14 @@ class Feed:
         self.following = asyncio.Event()
         """Set while ``problem`` is None."""
 
+    def clients(self) -> int:
+        """Return how many WebSocket clients there are, of all routes."""
+        return len(self.hub.clients) + len(self.spreads.clients)
+
+    def full(self) -> bool:
+        """Return whether another client is one too many."""
+        return self.clients() >= self._settings.api_ws_clients
+
     def start(self) -> None:
         """Begin following, in the background, for as long as the process lives."""
         self._task = asyncio.create_task(self._run(), name="feed")

@@ -92,10 +92,6 @@ class Hub:
     """Clients since the start."""
     _index: dict[Place, dict[tuple[Client, int], Subscribe]] = field(default_factory=dict)
 
-    def full(self) -> bool:
-        """Return whether another client is one too many."""
-        return len(self.clients) >= self.settings.api_ws_clients
-
     def join(self, mode: Mode = "strict") -> Client:
         """Return a new client."""
         client = Client(self.settings.api_ws_queue, mode)

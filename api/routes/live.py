@@ -52,7 +52,7 @@ async def live_ticks(
     hub = feed.hub
     here = feed.position.copy()  # where a client stands that asks for nothing
     try:
-        if hub.full():
+        if feed.full():
             await refuse(socket, "too_many_clients", "try again later", TRY_AGAIN_LATER)
             return
         try:

@@ -83,7 +83,7 @@ async def live_spreads(
         raise PermissionDeniedException("this origin is not allowed")
     await socket.accept()
     try:
-        if len(feed.hub.clients) + len(feed.spreads.clients) >= settings.api_ws_clients:
+        if feed.full():
             await refuse(socket, "too_many_clients", "try again later", TRY_AGAIN_LATER)
             return
         try:

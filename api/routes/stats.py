@@ -201,7 +201,7 @@ async def cache_stats(store: NamedDependency[Store]) -> CacheStats:
 async def socket_stats(feed: NamedDependency[Feed]) -> SocketStats:
     """Return how many clients there are and were."""
     return SocketStats(
-        active_connections=len(feed.hub.clients) + len(feed.spreads.clients),
+        active_connections=feed.clients(),
         total_connections=feed.hub.joined + feed.spreads.joined,
     )
 

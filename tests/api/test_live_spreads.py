@@ -136,7 +136,8 @@ async def test_bad_messages_and_urls_are_answered(
 async def test_one_client_too_many_is_refused(with_pairs: ApiSettings, own_broker: Broker) -> None:
     async with running(with_pairs.model_copy(update={"api_ws_clients": 1})) as api:
         async with await connected(api):
-            async with api.socket(path="/ws/spreads") as ws:
-                assert (await read(ws, "error"))["code"] == "too_many_clients"
+            for path in ("/ws/spreads", "/ws/ticks"):  # one limit for both
+                async with api.socket(path=path) as ws:
+                    assert (await read(ws, "error"))["code"] == "too_many_clients"
         async with api.socket(path="/ws/spreads") as ws:
             await read(ws, "welcome", "error")
