@@ -25,7 +25,7 @@ from api.routes.alerts import acknowledge, alert, alerts
 from api.routes.book import book
 from api.routes.candles import candles
 from api.routes.coverage import coverage
-from api.routes.debug import debug_tick, debug_update_price
+from api.routes.debug import debug_tick
 from api.routes.gaps import gaps
 from api.routes.health import health, package_version, ready, service
 from api.routes.latency import latency, latency_stats
@@ -79,7 +79,7 @@ def create_app(settings: ApiSettings, store: Store, feed: Feed) -> Litestar:
             *[alerts, alert, acknowledge],
             *[latest, trades, candles, book, coverage],
             *[latency, latency_stats, consumer_stats, stream_stats, cache_stats, socket_stats],
-            *([debug_tick, debug_update_price] if settings.environment == "development" else []),
+            *([debug_tick] if settings.environment == "development" else []),
         ],
         guards=[refuse_unknown],
         dependencies={

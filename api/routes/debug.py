@@ -54,10 +54,11 @@ class DebugAnswer(Struct):
 
 
 @post(
-    "/api/v1/debug/tick",
+    ["/api/v1/debug/tick", "/api/v1/debug/update_price"],
     status_code=200,
     summary="Publish a tick by hand",
-    description="A trade of market debug:<contract_id>, by query parameters or as JSON.",
+    description="A trade of market debug:<contract_id>, by query parameters or as JSON. "
+    "update_price is its older name.",
     responses=answers(),
     operation_class=OptionalBody,
     tags=["debug"],
@@ -69,38 +70,7 @@ async def debug_tick(
     price: Price = None,
     data: JSONBody[DebugTick | None] = None,
 ) -> DebugAnswer:
-    """Publish a tick and return it."""
-    return await _publish(publisher, source, contract_id, price, data)
-
-
-@post(
-    "/api/v1/debug/update_price",
-    status_code=200,
-    summary="Publish a tick by hand, by the older name",
-    description="As /api/v1/debug/tick.",
-    responses=answers(),
-    operation_class=OptionalBody,
-    tags=["debug"],
-)
-async def debug_update_price(
-    publisher: NamedDependency[Publisher],
-    source: Source = None,
-    contract_id: Contract = None,
-    price: Price = None,
-    data: JSONBody[DebugTick | None] = None,
-) -> DebugAnswer:
-    """Publish a tick and return it."""
-    return await _publish(publisher, source, contract_id, price, data)
-
-
-async def _publish(
-    publisher: Publisher,
-    source: str | None,
-    contract_id: str | None,
-    price: str | None,
-    data: DebugTick | None,
-) -> DebugAnswer:
-    """Raises InvalidParameter, Transient."""
+    """Publish a tick and return it. Raises InvalidParameter, Transient."""
     asked = {"source": source, "contract_id": contract_id, "price": price}
     if data is not None:
         for name, value in asked.items():
