@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 
 from schemas.errors import ConfigurationError
@@ -10,12 +11,26 @@ from schemas.errors import ConfigurationError
 LOOPBACK = "127.0.0.1"
 
 
+_QUIET_PORTS = range(20_000, 32_000)
+"""Below the ports that Linux and others give to outgoing connections."""
+
+
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a TCP port that nothing listens on at the moment."""
+    """Return a TCP port that nothing listens on at the moment.
+
+    Not one that the system may give to an outgoing connection: a server that is started again could
+    find its port taken by a client that was looking for it.
+    """
+    for port in random.sample(_QUIET_PORTS, 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
     with socket.socket() as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def require_free(port: int, option: str, host: str = LOOPBACK) -> int:

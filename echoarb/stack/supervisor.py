@@ -35,7 +35,8 @@ class Part:
     """One supervised child process.
 
     ``metrics_port`` is where it serves Prometheus text, 0 if it has none. ``restarted`` is called
-    after a restart, to put right what depended on the old process.
+    after a restart, to put right what depended on the old process; once more if the part was
+    started again meanwhile.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Part:
     _backoff: float = BACKOFF_FIRST_SECONDS
     _started: float = 0.0
     _due: float = 0.0
+    _unsettled: bool = False
+    """Whether ``restarted`` has not been called since the last restart."""
 
     def start(self) -> None:
         """Start the child. Raises Fatal if it can't be run."""
@@ -62,6 +65,7 @@ class Part:
         if self.state is State.waiting and now >= self._due:
             self.start()
             self.restarts += 1
+            self._unsettled = True
             return True
         if self.state is not State.running:
             return False
@@ -79,6 +83,17 @@ class Part:
         self.state, self._due = State.waiting, now + self._backoff
         self._backoff = min(self._backoff * 2, BACKOFF_CAP_SECONDS)
         return False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something to put right after a restart."""
+        return self._unsettled and self.restarted is not None
+
+    async def settle(self) -> None:
+        """Call ``restarted`` until it has run after the last restart."""
+        while self._unsettled and self.restarted is not None:
+            self._unsettled = False
+            await self.restarted()
 
     async def stop(self, grace_seconds: float) -> None:
         """End the child, politely first; it stays ended."""
@@ -102,6 +117,7 @@ class Supervisor:
 
     say: Callable[[str], None]
     parts: dict[str, Part] = field(default_factory=dict)
+    _settling: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def add(self, part: Part) -> Part:
         """Start a part and look after it from now on."""
@@ -111,21 +127,36 @@ class Supervisor:
 
     async def watch(self) -> None:
         """Look after all parts until cancelled."""
-        while True:
-            for part in list(self.parts.values()):
-                before = part.state
-                try:
-                    started = part.step(time.monotonic())
-                except Fatal as error:
-                    part.state, part.said = State.failed, str(error)
-                    started = False
-                if started:
-                    self.say(f"{part.name} was started again (restart {part.restarts})")
-                    if part.restarted:
-                        await part.restarted()
-                elif part.state is not before:
-                    self.say(f"{part.name} {part.state}: {part.said} (log: {part.child.log})")
-            await asyncio.sleep(POLL_SECONDS)
+        try:
+            while True:
+                for part in list(self.parts.values()):
+                    self._step(part)
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            for task in self._settling.values():
+                task.cancel()
+
+    def _step(self, part: Part) -> None:
+        before = part.state
+        try:
+            started = part.step(time.monotonic())
+        except Fatal as error:
+            part.state, part.said = State.failed, str(error)
+            started = False
+        if started:
+            self.say(f"{part.name} was started again (restart {part.restarts})")
+        elif part.state is not before:
+            self.say(f"{part.name} {part.state}: {part.said} (log: {part.child.log})")
+        # Beside the watch, which must see what dies while something is being put right: a broker
+        # that dies again at once would otherwise be waited for by the one that should start it.
+        settling = self._settling.get(part.name)
+        if settling is not None and settling.done():
+            del self._settling[part.name]
+            failure = None if settling.cancelled() else settling.exception()
+            if failure is not None:
+                self.say(f"after the restart of {part.name}: {type(failure).__name__}: {failure}")
+        if part.unsettled and part.name not in self._settling:
+            self._settling[part.name] = asyncio.create_task(part.settle())
 
     async def stop(self, names: list[str], grace_seconds: float = 15) -> None:
         """End the named parts together."""

@@ -64,6 +64,36 @@ async def test_a_killed_child_is_started_again(
     assert supervisor.failed() == []
 
 
+async def test_a_child_that_dies_again_while_things_are_put_right_is_started_again(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    begun: list[int] = []
+
+    async def restarted() -> None:
+        begun.append(part.restarts)
+        await until(lambda: part.restarts == 2)  # as a broker's clients wait for the broker
+
+    part = supervisor.add(Part("broker", child("broker", FOREVER, tmp_path), restarted=restarted))
+    part.child.kill()
+    await until(lambda: begun == [1])
+    part.child.kill()
+    await until(lambda: begun == [1, 2])
+    assert part.state is State.running
+
+
+async def test_what_fails_after_a_restart_is_said(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    async def restarted() -> None:
+        raise ValueError("no topic")
+
+    part = supervisor.add(Part("broker", child("broker", FOREVER, tmp_path), restarted=restarted))
+    part.child.kill()
+    await until(lambda: bool(said) and "no topic" in said[-1])
+    assert said[-1] == "after the restart of broker: ValueError: no topic"
+    assert part.child.running
+
+
 async def test_wrong_settings_are_said_and_not_tried_again(
     supervisor: Supervisor, said: list[str], tmp_path: Path
 ) -> None:

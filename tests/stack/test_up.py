@@ -57,7 +57,10 @@ class Up:
         """Wait for a line with ``text`` and return it."""
         deadline = time.monotonic() + SECONDS
         while True:
-            line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            try:
+                line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                pytest.fail(f"never said {text!r}:\n" + "".join(self.said))
             assert line is not None, f"ended before {text!r}:\n" + "".join(self.said)
             self.said.append(line)
             if text in line:
