@@ -74,6 +74,9 @@ class Writer:
             "max_insert_block_size": 1_000_000,
             "min_insert_block_size_rows": 1_000_000,
         }
+        if self._settings.clickhouse_cluster:
+            # Acknowledged by most replicas, or offsets would be committed that one disk can lose.
+            settings["insert_quorum"] = "auto"
         client = await self._connected()
         try:
             async with asyncio.timeout(self._timeout):

@@ -17,6 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from pydantic import Field
 
 from schemas.errors import ConfigurationError, Fatal, Transient
+from schemas.replicated import on_cluster
 from schemas.settings import Settings
 
 RECORDS_TABLE = """
@@ -121,19 +122,26 @@ def pending(
 
 
 def migrate(
-    client: Any, database: str, retention: Mapping[str, int], *, dry_run: bool = False
+    client: Any,
+    database: str,
+    retention: Mapping[str, int],
+    *,
+    cluster: str = "",
+    dry_run: bool = False,
 ) -> list[str]:
     """Bring ``database`` up to date and return the statements that this took, or would take.
 
     ``client`` is a clickhouse-connect client that need not have a database selected; ``database``
-    is a name that ClickHouseSettings has checked; ``retention`` is days by table. Raises
+    and ``cluster`` (empty: one server) are names that ClickHouseSettings has checked; ``retention``
+    is days by table. Raises
     ConfigurationError as ``pending`` does, Transient if ClickHouse can't be reached, Fatal if it
     refuses a statement.
     """
     migrations = load()
     done: list[str] = []
 
-    def run(statement: str) -> None:
+    def run(written: str) -> None:
+        statement = on_cluster(written, cluster)
         done.append(statement)
         if not dry_run:
             _command(client, statement)

@@ -136,6 +136,12 @@ class ClickHouseSettings(Settings):
     clickhouse_database: str = Field(
         "echoarb", description="Database of all tables", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
     )
+    clickhouse_cluster: str = Field(
+        "",
+        description="Cluster on whose servers all tables are made, with Replicated engines; "
+        "empty = one server, or a service that replicates by itself",
+        pattern=r"^[A-Za-z0-9_.-]{0,63}$",
+    )
     clickhouse_ca_file: str = Field("", description="CA file for https; empty = the system's")
 
 

@@ -18,6 +18,9 @@ def run_migrations(
     ] = False,
     clickhouse: Annotated[str | None, typer.Option(help="ClickHouse HTTP URL.")] = None,
     database: Annotated[str | None, typer.Option(help="Database of the tables.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Cluster to make them on, with Replicated engines.")
+    ] = None,
 ) -> None:
     """Create or bring up to date the ClickHouse tables; safe to run again.
 
@@ -27,11 +30,19 @@ def run_migrations(
 
       echoarb migrate --clickhouse http://clickhouse:8123 --database echoarb
     """
-    settings = ClickHouseSettings.load(clickhouse_url=clickhouse, clickhouse_database=database)
+    settings = ClickHouseSettings.load(
+        clickhouse_url=clickhouse, clickhouse_database=database, clickhouse_cluster=cluster
+    )
     client = connect(settings)
     try:
         retention = RetentionSettings.load().by_table()
-        statements = migrate(client, settings.clickhouse_database, retention, dry_run=dry_run)
+        statements = migrate(
+            client,
+            settings.clickhouse_database,
+            retention,
+            cluster=settings.clickhouse_cluster,
+            dry_run=dry_run,
+        )
     finally:
         client.close()
     if dry_run:

@@ -103,7 +103,12 @@ class Infrastructure:
         client = self.client()
         try:
             days = RetentionSettings.load().by_table()
-            statements = migrate(client, self.clickhouse.clickhouse_database, days)
+            statements = migrate(
+                client,
+                self.clickhouse.clickhouse_database,
+                days,
+                cluster=self.clickhouse.clickhouse_cluster,
+            )
         finally:
             client.close()
         return len(statements), topics.create(self.kafka)

@@ -50,6 +50,23 @@ def test_dry_run_says_and_changes_nothing(client: Any, database: str) -> None:
     assert [row[0] for row in recorded.result_rows] == [migration.name for migration in load()]
 
 
+def test_a_cluster_gets_replicated_tables_on_every_server(client: Any, database: str) -> None:
+    said = migrate(client, database, DAYS, cluster="main", dry_run=True)
+    plain = migrate(client, database, DAYS, dry_run=True)
+    assert len(said) == len(plain) > 20
+    for statement, before in zip(said, plain, strict=True):
+        # The engine's own parser: it has no Keeper, so that more can't be asked of it.
+        client.query("SELECT formatQuery({sql:String})", parameters={"sql": statement})
+        assert (" ON CLUSTER 'main'" in statement) is not before.startswith("INSERT INTO")
+        assert "non_replicated" not in statement
+        assert statement.count("ENGINE = Replicated") == before.count("ENGINE = ")
+    made = "\n".join(said)
+    path = "'/clickhouse/tables/{uuid}/{shard}', '{replica}'"
+    assert f"ENGINE = ReplicatedReplacingMergeTree({path}, seen_ts)" in made
+    assert f"ENGINE = ReplicatedAggregatingMergeTree({path})" in made
+    assert "latest_of_ticks ON CLUSTER 'main' TO" in made
+
+
 def test_retention_follows_the_settings(client: Any, database: str) -> None:
     migrate(client, database, DAYS)
     changed = migrate(client, database, {**DAYS, "ticks": 7})
