@@ -8,7 +8,7 @@ LIVE ?=
 MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt cover fuzz bench lock clean
+.PHONY: help up test check fmt cover fuzz bench lock site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,13 +39,16 @@ fuzz: $(VENV)/dev.stamp ## Let schemathesis try a thousand examples of each API 
 bench: $(VENV)/dev.stamp ## Measure the sink against stock Faust and the limits (ARGS="--json")
 	@$(BIN)/python -m bench $(ARGS)
 
+site: $(VENV)/dev.stamp ## Build the documents as a site, site/index.html; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 # Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 
 clean: ## Remove .venv, caches and local data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis data site
 
 $(BIN)/python:
 	@command -v "$(PYTHON)" >/dev/null || { echo "EchoArb needs Python 3.11 or newer: set PYTHON=/path/to/python"; exit 1; }
