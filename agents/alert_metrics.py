@@ -22,3 +22,16 @@ WEBHOOK_FAILURES = Counter(
     "echoarb_alert_webhook_failures", "Attempts that failed and are tried again", ["receiver"]
 )
 WEBHOOK_QUEUE = Gauge("echoarb_alert_webhook_queue", "Alerts waiting for a receiver", ["receiver"])
+
+
+# Visible before there is trouble: see agents/metrics.py.
+for _what in ("follow", "share", "lag"):
+    RESTARTS.labels(_what)
+
+
+def show(receiver: str) -> None:
+    """Make the metrics of a webhook receiver visible."""
+    WEBHOOK_FAILURES.labels(receiver)
+    WEBHOOK_QUEUE.labels(receiver)
+    for result in ("delivered", "refused", "gave_up", "queue_full", "expired"):
+        WEBHOOKS.labels(receiver, result)

@@ -40,7 +40,7 @@ async def serve(settings: AnalyticsSettings) -> None:
     outbox = Outbox(settings, registry)
     steps = stages(settings, registry, outbox, topic_ids)
     alerts = AlertWorker(settings)
-    serve_metrics(settings.metrics_host, settings.metrics_port)
+    serve_metrics("analytics", settings.metrics_host, settings.metrics_port)
     waiting = asyncio.create_task(topics_exist(topic_ids, tuple(TOPICS)))
     if await first(stopping, waiting):
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.topics import ALERTS, LATENCY, LEGS, SPREADS
+
 RECORDS = Counter("echoarb_analytics_records", "Records that a step has dealt with", ["step"])
 PUBLISHED = Counter("echoarb_analytics_published", "Records published", ["topic"])
 REFUSED = Counter(
@@ -17,3 +19,8 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 LAG = Gauge("echoarb_analytics_lag_records", "Records on the broker that are not committed yet")
+
+# Visible before there is trouble: see agents/metrics.py.
+for _topic in (LEGS, LATENCY, SPREADS, ALERTS):
+    PUBLISHED.labels(_topic.name)
+    REFUSED.labels(_topic.name, "value")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter
 
+from schemas.topics import PLATFORMS
+
 TICKS = Counter("echoarb_latency_ticks", "Ticks whose times were read", ["platform"])
 UNCOUNTED = Counter(
     "echoarb_latency_uncounted",
@@ -16,3 +18,11 @@ UNCOUNTED = Counter(
 STORED_FAILURES = Counter(
     "echoarb_latency_stored_failures", "Times that ClickHouse could not be asked for append_stored"
 )
+
+# Visible before there is trouble: see agents/metrics.py.
+for _platform in PLATFORMS:
+    for _reason in (
+        *("late", "append_time_ahead", "no_append_time", "time_far_off", "not_restored"),
+        *("framing", "unknown_schema", "truncated"),
+    ):
+        UNCOUNTED.labels(_platform, _reason)

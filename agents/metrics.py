@@ -1,4 +1,8 @@
-"""What the sink counts, for Prometheus."""
+"""What the sink counts, for Prometheus.
+
+What counts trouble is shown before there is any: Prometheus takes a counter's first value for where
+it began, so a first dead letter would never show as growth.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +34,12 @@ BATCH_ROWS = Histogram(
     ["table"],
     buckets=(1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000),
 )
+
+for _reason in ("framing", "unknown_schema", "truncated", "trailing", "value", "insert"):
+    DEAD_LETTERS.labels(_reason)
+
+
+def show(table: str) -> None:
+    """Make the metrics of a table that is going to be stored visible."""
+    for metric in (ROWS, SKIPPED, AHEAD, RETRIES, ABANDONED, WAITING, INSERT_SECONDS, BATCH_ROWS):
+        metric.labels(table)

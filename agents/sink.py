@@ -114,6 +114,7 @@ class Sink:
         self.idle.set()
         self.waiting = False
         """Whether something unreachable is being retried."""
+        metrics.show(table.name)
 
     async def run(
         self,

@@ -45,7 +45,7 @@ async def serve(settings: SinkSettings) -> None:
     _collect_seldom()
     stopping = asyncio.Event()
     on_stop_signal(stopping.set)
-    serve_metrics(settings.metrics_host, settings.metrics_port)
+    serve_metrics("sink", settings.metrics_host, settings.metrics_port)
     topic_ids = TopicIds(settings)
     waiting = asyncio.create_task(topics_exist(topic_ids, ALL_TOPICS))
     if await first(stopping, waiting):

@@ -15,3 +15,11 @@ HELD_BACK = Counter(
 )
 PAIRS = Gauge("echoarb_spreads_pairs", "Pairs whose spreads this worker computes")
 UNUSABLE_LEGS = Gauge("echoarb_spreads_unusable_legs", "Legs that can't be used now", ["reason"])
+UNUSABLE_REASONS = ("closed", "no_quote", "one_sided", "out_of_range", "stale", "untrusted")
+"""What agents/leg_state.py says of a leg; each is shown with its count, 0 too."""
+
+# Visible before there is trouble: see agents/metrics.py.
+for _reason in UNUSABLE_REASONS:
+    UNUSABLE_LEGS.labels(_reason)
+for _step in ("ticks", "leg-facts", "spreads", "latency-history"):
+    UNUSABLE.labels(_step, "framing")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from agents.legs import SchemaOf, read
 from agents.pair_state import PairState
 from agents.processor import Outgoing, Place
-from agents.spread_metrics import HELD_BACK, PAIRS, PUBLISHED, UNUSABLE_LEGS
+from agents.spread_metrics import HELD_BACK, PAIRS, PUBLISHED, UNUSABLE_LEGS, UNUSABLE_REASONS
 from agents.transport import Batch
 from schemas.legupdate import LegUpdate
 from schemas.pair import Pair
@@ -137,6 +137,5 @@ class Spreads:
             for leg in kept.last.legs
             if leg.unusable is not None
         )
-        UNUSABLE_LEGS.clear()
-        for reason, count in reasons.items():
-            UNUSABLE_LEGS.labels(reason).set(count)
+        for reason in (*UNUSABLE_REASONS, *reasons):
+            UNUSABLE_LEGS.labels(reason).set(reasons[reason])

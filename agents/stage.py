@@ -63,6 +63,8 @@ class Stage:
         self.idle.set()
         self.waiting = False
         self._processors = processors
+        for metric in (RECORDS, RETRIES, SECONDS):
+            metric.labels(name)  # visible before there is trouble: see agents/metrics.py
         self._publish = publish
         self._restore = restore
         self._rows, self._seconds = rows, seconds

@@ -20,7 +20,7 @@ from purgatory.domain.model import OpenedState
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from agents.alert_metrics import WEBHOOK_FAILURES, WEBHOOK_QUEUE, WEBHOOKS
+from agents.alert_metrics import WEBHOOK_FAILURES, WEBHOOK_QUEUE, WEBHOOKS, show
 from agents.alert_settings import AlertSettings, us
 from agents.processor import Place
 from agents.webhook_messages import Post, Receiver, post_of, receivers, secret_of
@@ -98,6 +98,8 @@ class Webhooks:
         self._offsets = Offsets()
         self._queues = [_Queue(receiver) for receiver in receivers(settings)]
         self._secret = secret_of(settings) if self._queues else b""
+        for queue in self._queues:
+            show(queue.receiver.label)
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=settings.alert_webhook_failures,
             default_ttl=settings.alert_webhook_open_seconds,

@@ -56,7 +56,7 @@ def serve(
 async def _serve(settings: ApiSettings) -> None:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(listen(settings)))
-        stack.callback(serve_metrics(settings.metrics_host, settings.metrics_port))
+        stack.callback(serve_metrics("api", settings.metrics_host, settings.metrics_port))
         server = build(settings)
         on_stop_signal(lambda: setattr(server, "should_exit", True))
         address, port = listener.getsockname()[:2]

@@ -27,7 +27,7 @@ from api.routes.candles import candles
 from api.routes.coverage import coverage
 from api.routes.debug import debug_tick
 from api.routes.gaps import gaps
-from api.routes.health import health, package_version, ready, service
+from api.routes.health import health, ready, service
 from api.routes.latency import latency, latency_stats
 from api.routes.latest import latest
 from api.routes.live import live_ticks
@@ -42,6 +42,7 @@ from api.routes.trades import trades
 from api.settings import ApiSettings
 from api.store import Store
 from api.streams import Streams
+from schemas.process import package_version
 
 DESCRIPTION = (
     "Ticks of Kalshi, Polymarket and Manifold, with the gaps during which they could not be "

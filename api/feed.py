@@ -106,6 +106,9 @@ class Feed:
         """Of those that somebody wanted: what could not be used."""
         self.last: tuple[str, int, int] | None = None
         """Topic, partition and offset of the record read last."""
+        for topic in FOLLOWED:
+            FEED_RECORDS.labels(topic)
+            FEED_SKIPPED.labels(topic)
         self.following = asyncio.Event()
         """Set while ``problem`` is None."""
 

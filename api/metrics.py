@@ -58,3 +58,14 @@ FEED_LAG = Gauge(
     "echoarb_api_feed_lag_seconds",
     "Age of the record that the live feed read last, by its Kafka time, when it was read",
 )
+
+# What counts trouble is shown before there is any: Prometheus takes a counter's first value for
+# where it began, so a first slow client would never show as growth.
+for _reason in ("client", "slow", "refused", "unavailable", "too_many_errors"):
+    WS_CLOSED.labels(_reason)
+for _reason in ("ahead", "expired", "made_anew", "missing", "not_stored", "too_many_gaps"):
+    WS_RESUME_GAPS.labels(_reason)
+for _reason in ("framing", "unknown_schema", "truncated", "trailing", "value"):
+    FEED_REJECTED.labels(_reason)
+for _status in ("401", "403", "429"):
+    REFUSED.labels(_status)

@@ -1,10 +1,23 @@
-"""The connector's metrics, each with when it is bad."""
+"""The connector's metrics, each with when it is bad.
+
+``show`` makes those that count trouble visible before there is any: Prometheus takes a counter's
+first value for where it began, so a first drop would never show as growth.
+"""
 
 from __future__ import annotations
 
+from typing import get_args
+
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.gap import GapReason
+
 FRAMES = Counter("echoarb_frames", "Frames received. Bad: no growth.", ["platform"])
+LAST_DATA = Gauge(
+    "echoarb_last_data_timestamp_seconds",
+    "When a frame with more than acknowledgements came last; the start before that. Bad: long ago.",
+    ["platform"],
+)
 TICKS = Counter(
     "echoarb_ticks", "Ticks handed to the producer. Bad: no growth.", ["platform", "kind"]
 )
@@ -23,6 +36,9 @@ DROPPED = Counter(
 QUEUED = Gauge(
     "echoarb_queued_records", "Records waiting for Kafka. Bad: near the limit.", ["platform"]
 )
+QUEUE_LIMIT = Gauge(
+    "echoarb_queue_limit_records", "Records that may wait for Kafka at most.", ["platform"]
+)
 SOCKETS = Gauge("echoarb_connected_sockets", "Open sockets. Bad: 0.", ["platform"])
 CONNECTS = Counter("echoarb_connects", "Connection attempts by result.", ["platform", "result"])
 BREAKER = Gauge(
@@ -37,3 +53,20 @@ PARSE_SECONDS = Histogram(
     ["platform"],
     buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5),
 )
+
+DROP_REASONS = ("overflow", "not_encodable", "too_large", "refused", "stopped")
+
+
+def show(platform: str, queue_limit: int, now: float) -> None:
+    """Make the metrics of a connector that starts visible; ``now`` in seconds since 1970."""
+    LAST_DATA.labels(platform).set(now)
+    QUEUE_LIMIT.labels(platform).set(queue_limit)
+    SOCKETS.labels(platform)
+    for reason in DROP_REASONS:
+        DROPPED.labels(platform, reason)
+    for reason in get_args(GapReason):
+        GAPS.labels(platform, reason)
+    for reason in ("shape", "not_json"):  # what every venue's parser may say
+        REJECTED.labels(platform, reason)
+    for result in ("connected", "breaker_open", "TimeoutError"):
+        CONNECTS.labels(platform, result)

@@ -61,6 +61,7 @@ class Pipeline:
         self._platform = parser.platform
         self._frames = metrics.FRAMES.labels(parser.platform)
         self._seconds = metrics.PARSE_SECONDS.labels(parser.platform)
+        self._last_data = metrics.LAST_DATA.labels(parser.platform)
 
     def receive(self, frame: Frame) -> Received:
         """Capture and parse the frame, publish its records, return what the edge has to do."""
@@ -70,7 +71,10 @@ class Pipeline:
         started = time.perf_counter()
         events = self.parser.receive(frame)
         self._seconds.observe(time.perf_counter() - started)
-        return self._handle(events)
+        received = self._handle(events)
+        if received.data:
+            self._last_data.set(frame.received_us / 1e6)
+        return received
 
     def disconnected(self, connection: str, at_us: int, reason: GapReason, detail: str) -> Received:
         """Publish the gaps that the loss of this connection opens."""

@@ -13,6 +13,7 @@ import aiohttp
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
+from connectors import metrics
 from connectors.capture import Capture
 from connectors.gaps import make_gap
 from connectors.pipeline import Pipeline
@@ -45,7 +46,8 @@ async def run(platform: str, settings: ConnectorSettings) -> None:
 async def _follow(platform: str, settings: ConnectorSettings) -> None:
     parts = venue(platform)
     venue_settings = parts.settings.load()
-    serve_metrics(settings.metrics_host, settings.metrics_port)
+    serve_metrics("connector", settings.metrics_host, settings.metrics_port)
+    metrics.show(platform, settings.queue_records, now_us() / 1e6)
     publisher = Publisher(platform, settings, await _schema_ids(platform, settings))
     capture = _capture(platform, settings)
     pipeline = Pipeline(parts.new_parser(), publisher.publish, capture)

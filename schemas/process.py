@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
 import prometheus_client
@@ -19,6 +20,20 @@ CONFIGURATION_EXIT = 2
 """Exit code for wrong settings and options: starting again doesn't help."""
 FAILURE_EXIT = 1
 """Exit code of a process that could not go on."""
+
+BUILD = prometheus_client.Gauge(
+    "echoarb_build_info",
+    "Always 1: which part of EchoArb answers here (connector, sink, analytics, api), which version",
+    ["component", "version"],
+)
+
+
+def package_version() -> str:
+    """Return the installed distribution's version."""
+    try:
+        return version("echoarb")
+    except PackageNotFoundError:
+        return "0"
 
 
 @contextmanager
@@ -65,11 +80,12 @@ def on_stop_signal(stop: Callable[[], object]) -> None:
         atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
-def serve_metrics(host: str, port: int) -> Callable[[], None]:
-    """Serve /metrics from a thread, unless ``port`` is 0; return what stops it.
+def serve_metrics(component: str, host: str, port: int) -> Callable[[], None]:
+    """Serve /metrics of a component from a thread, unless ``port`` is 0; return what stops it.
 
     Raises ConfigurationError if the address can't be had.
     """
+    BUILD.labels(component, package_version()).set(1)
     if port == 0:
         return lambda: None
     try:

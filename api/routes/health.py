@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from litestar import get
 from litestar.di import NamedDependency
 
@@ -15,15 +13,7 @@ from api.pairs import Pairs
 from api.settings import ApiSettings
 from api.store import Store
 from schemas.errors import Transient
-
-
-def package_version() -> str:
-    """Return the installed distribution's version."""
-    try:
-        return version("echoarb")
-    except PackageNotFoundError:
-        return "0"
-
+from schemas.process import package_version
 
 _REFUSED = {status: answers()[status] for status in (400, 401, 403, 429, 504)}
 

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from schemas.errors import ConfigurationError, EchoArbError, Fatal
-from schemas.process import clean_exit, serve_metrics
+from schemas.process import clean_exit, package_version, serve_metrics
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,11 @@ def test_metrics_are_served_until_stopped_and_a_taken_port_names_the_option() ->
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match="--metrics-port"):
-            serve_metrics("127.0.0.1", port)
-    stop = serve_metrics("127.0.0.1", port)
+            serve_metrics("api", "127.0.0.1", port)
+    stop = serve_metrics("api", "127.0.0.1", port)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        assert b"python_info" in answer.read()
+        assert f'echoarb_build_info{{component="api",version="{package_version()}"}} 1.0' in (
+            answer.read().decode()
+        )
     stop()
-    serve_metrics("127.0.0.1", 0)()
+    serve_metrics("api", "127.0.0.1", 0)()
