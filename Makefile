@@ -46,6 +46,8 @@ site: $(VENV)/dev.stamp ## Build the documents as a site, site/index.html; a bro
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -c requirements/run.txt -o requirements/service.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group build -c requirements/run.txt -o requirements/build.txt
 
 clean: ## Remove .venv, caches and local data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis data site

@@ -6,17 +6,18 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from echoarb.stack import view
 from echoarb.stack.plan import Options, venues_of
-from echoarb.stack.run import Run
-from echoarb.stack.snapshot import Snapshot
+from schemas.errors import ConfigurationError
 from schemas.topics import PLATFORMS
+
+if TYPE_CHECKING:
+    from echoarb.stack.snapshot import Snapshot
 
 LINE_EVERY_SECONDS = 5.0
 
@@ -94,12 +95,22 @@ def up(
     if summary == "json":
         print(json.dumps(result))
     else:
+        from echoarb.stack import view
+
         Console().print(view.summary_tables(result))
     raise typer.Exit(code)
 
 
 def _shown(options: Options) -> tuple[dict[str, object], int]:
     """Run with a live view on a terminal, a line now and then elsewhere."""
+    # Here, so that every other command also runs where the extra `local` is not installed.
+    try:
+        from echoarb.stack import view
+        from echoarb.stack.run import Run
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the local stack is not installed ({error}): pip install 'echoarb[local]'"
+        ) from error
     console = Console(stderr=True)
     notes: list[str] = []
 
