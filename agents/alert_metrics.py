@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 
+from schemas.topics import ALERTS, GAPS, LATENCY, SPREADS
+
 PUBLISHED = Counter("echoarb_alerts_published", "Alert records published", ["rule", "state"])
 OPEN = Gauge("echoarb_alerts_open", "Open alerts that this worker knows of", ["rule", "severity"])
 SPEAKING = Gauge("echoarb_alerts_speaking", "1 while this worker decides on alerts")
@@ -27,6 +29,8 @@ WEBHOOK_QUEUE = Gauge("echoarb_alert_webhook_queue", "Alerts waiting for a recei
 # Visible before there is trouble: see agents/metrics.py.
 for _what in ("follow", "share", "lag"):
     RESTARTS.labels(_what)
+for _topic in (ALERTS, GAPS, LATENCY, SPREADS):
+    UNUSABLE.labels(_topic.name, "framing")
 
 
 def show(receiver: str) -> None:

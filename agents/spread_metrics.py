@@ -21,5 +21,5 @@ UNUSABLE_REASONS = ("closed", "no_quote", "one_sided", "out_of_range", "stale", 
 # Visible before there is trouble: see agents/metrics.py.
 for _reason in UNUSABLE_REASONS:
     UNUSABLE_LEGS.labels(_reason)
-for _step in ("ticks", "leg-facts", "spreads", "latency-history"):
+for _step in ("legs", "leg-facts", "spreads", "latency-history"):
     UNUSABLE.labels(_step, "framing")
