@@ -15,6 +15,7 @@ from types import FrameType
 import prometheus_client
 
 from schemas.errors import ConfigurationError, EchoArbError
+from schemas.liveness import with_live
 
 CONFIGURATION_EXIT = 2
 """Exit code for wrong settings and options: starting again doesn't help."""
@@ -83,7 +84,8 @@ def on_stop_signal(stop: Callable[[], object]) -> None:
 def serve_metrics(component: str, host: str, port: int) -> Callable[[], None]:
     """Serve /metrics of a component from a thread, unless ``port`` is 0; return what stops it.
 
-    Raises ConfigurationError if the address can't be had.
+    Within an event loop /live says whether that loop turns. Raises ConfigurationError if the
+    address can't be had.
     """
     BUILD.labels(component, package_version()).set(1)
     if port == 0:
@@ -95,6 +97,8 @@ def serve_metrics(component: str, host: str, port: int) -> Callable[[], None]:
             f"can't serve metrics on {host}:{port}: {error.strerror or error}; choose another port "
             "with --metrics-port or ECHOARB_METRICS_PORT, 0 for none"
         ) from error
+    with suppress(RuntimeError):  # no loop: a script
+        server.set_app(with_live(prometheus_client.make_wsgi_app(), asyncio.get_running_loop()))
 
     def stop() -> None:
         server.shutdown()
