@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 LIVE ?=
-MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench
+MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench -p grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt cover fuzz bench lock site clean
+.PHONY: help up test check fmt cover fuzz bench boards lock site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,6 +41,10 @@ bench: $(VENV)/dev.stamp ## Measure the sink against stock Faust and the limits 
 
 site: $(VENV)/dev.stamp ## Build the documents as a site, site/index.html; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+boards: $(VENV)/dev.stamp ## Make the Grafana boards anew from grafana/*.py, and run their checks
+	$(BIN)/python -m grafana.build
+	$(BIN)/python -m pytest -q tests/deploy/test_boards.py tests/deploy/test_boards_sql.py $(ARGS)
 
 # Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml

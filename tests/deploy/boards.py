@@ -1,0 +1,54 @@
+"""The boards as the tests see them: their JSON, and every query in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from grafana.build import BOARDS, text
+
+Json = dict[str, Any]
+
+
+@cache
+def boards() -> dict[str, Json]:
+    """Return every board by name, as its file has to hold it."""
+    return {name: json.loads(text(build())) for name, build in BOARDS.items()}
+
+
+def panels(board: Json) -> list[Json]:
+    """Return the board's panels without rows."""
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query to ClickHouse: of a panel, of a variable (kind ``variable``) or ``annotation``."""
+
+    name: str
+    board: str
+    kind: str
+    sql: str
+    format: int
+
+    def __str__(self) -> str:
+        return f"{self.board}/{self.name}"
+
+
+def queries() -> Iterator[Query]:
+    """Yield every query to ClickHouse of every board."""
+    for name, board in boards().items():
+        for panel in panels(board):
+            for target in panel.get("targets", []):
+                if "rawSql" in target:
+                    title = f"{panel['title']}/{target['refId']}"
+                    yield Query(title, name, panel["type"], target["rawSql"], target["format"])
+        for variable in board["templating"]["list"]:
+            if isinstance(variable.get("query"), dict):
+                yield Query(variable["name"], name, "variable", variable["query"]["rawSql"], 1)
+        for annotation in board["annotations"]["list"]:
+            target = annotation["target"]
+            yield Query(annotation["name"], name, "annotation", target["rawSql"], target["format"])
