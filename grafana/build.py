@@ -11,11 +11,14 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import markets
+from grafana import latency, markets, spreads, trust
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
 BOARDS: dict[str, Callable[[], Dashboard]] = {
     "markets": markets.make,
+    "latency": latency.make,
+    "spreads": spreads.make,
+    "trust": trust.make,
 }
 
 

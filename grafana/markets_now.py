@@ -259,7 +259,7 @@ def outcomes() -> table.Panel:
     shown.override_by_name("Closes", with_(unit="dateTimeAsIso"))
     states = named({"open": ("open", GREEN), "paused": ("paused", YELLOW), "resolved": ("", BLUE)})
     shown.override_by_name("Status", with_(mappings=[states]))
-    shown.override_by_name("Market", with_(links=[_this_market()], custom__width=320))
+    shown.override_by_name("Market", with_(links=[_this_market(), _its_trust()], custom__width=320))
     return shown
 
 
@@ -267,6 +267,15 @@ def _this_market() -> dict[str, object]:
     return to_board(
         "Only this market",
         board.MARKETS,
+        platform="${__data.fields.Platform}",
+        market='${__data.fields["Market id"]:percentencode}',
+    )
+
+
+def _its_trust() -> dict[str, object]:
+    return to_board(
+        "Can it be trusted?",
+        board.TRUST,
         platform="${__data.fields.Platform}",
         market='${__data.fields["Market id"]:percentencode}',
     )

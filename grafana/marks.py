@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 from grafana.clickhouse import Annotation, chosen
-from grafana.sql import GAPS_CHOSEN, GAPS_IN_TIME, gaps
+from grafana.sql import GAPS_CHOSEN, GAPS_IN_TIME, PLATFORM_GAPS_CHOSEN, gaps
 
 MOST = 500
 
 
-def gap_regions() -> Annotation:
+def gap_regions(*, market: bool = True) -> Annotation:
     """Return the gaps of the chosen platforms and markets, as regions from begin to end.
 
-    Without end for those that are open: the region then ends where the board does.
+    The region of one that is open ends where the board does. ``market`` says whether the board
+    has that variable; without it there are only the gaps of whole platforms.
     """
+    concerned = GAPS_CHOSEN if market else PLATFORM_GAPS_CHOSEN
     sql = f"""
         SELECT began AS time,
             if(ended IS NULL, toDateTime64($__toTime, 6, 'UTC'), ended) AS timeEnd,
@@ -25,7 +27,7 @@ def gap_regions() -> Annotation:
                 ifNull(concat(', ', toString(missed), ' missed'), ''),
                 ifNull(concat('. ', detail), '')) AS text,
             concat(platform, ',', reason) AS tags
-        FROM ({gaps(GAPS_CHOSEN)})
+        FROM ({gaps(concerned)})
         WHERE {GAPS_IN_TIME}
         ORDER BY time DESC
         LIMIT {MOST}
@@ -45,3 +47,19 @@ def starts() -> Annotation:
         LIMIT {MOST}
     """
     return Annotation("Connector starts", sql, "blue")
+
+
+def alert_regions() -> Annotation:
+    """Return the alerts about the chosen pairs, from when they were raised to when cleared."""
+    sql = f"""
+        SELECT raised_ts AS time,
+            ifNull(cleared_ts, toDateTime64($__toTime, 6, 'UTC')) AS timeEnd,
+            concat(severity, ' ', rule, ' alert') AS title, message AS text,
+            concat(rule, ',', severity) AS tags
+        FROM alerts_latest
+        WHERE rule = 'spread' AND {chosen("pair_id", "pair")}
+            AND raised_ts <= $__toTime AND (cleared_ts IS NULL OR cleared_ts >= $__fromTime)
+        ORDER BY time DESC
+        LIMIT {MOST}
+    """
+    return Annotation("Spread alerts", sql, "orange")

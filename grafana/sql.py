@@ -51,10 +51,8 @@ LABEL = "arrayFirst(each -> each.outcome_id = found.outcome_id, outcomes).outcom
 NAME = f"concat({TITLE}, ' · ', if({LABEL} = '', found.outcome_id, {LABEL}), ' · ', platform)"
 """An outcome's name in a legend; the rows that TITLES are joined to are called found."""
 
-_BEGINNING = "toDateTime64(0, 6, 'UTC')"
-_STATE = (
-    *("platform", "market_id", "connection", "reason", "from_ts", "to_ts", "missed", "detail"),
-)
+BEGINNING = "toDateTime64(0, 6, 'UTC')"
+_STATE = ("platform", "market_id", "connection", "reason", "from_ts", "to_ts", "missed", "detail")
 
 
 def gaps(where: str) -> str:
@@ -62,17 +60,20 @@ def gaps(where: str) -> str:
     among the records.
 
     A closed state wins over an open one, whatever came in first. A gap that its connector left
-    open, since it ended, is over when the platform's next connector starts. Those that connectors
-    publish when they start are not among them. As api/queries.py has it.
+    open, since it ended, is over when the platform's next connector starts. One that doesn't know
+    when it began did so, for all we know, when its connector started. What connectors publish when
+    they start is not among them. As api/queries.py and api/coverage.py have it.
     """
     columns = ", ".join(
-        f"state.{at} AS {'own_to_ts' if name == 'to_ts' else name}"
+        f"state.{at} AS {name if name != 'to_ts' else 'own_to_ts'}"
         for at, name in enumerate(_STATE, 1)
     )
     return f"""
         SELECT gap_id, platform, market_id, connection, reason, missed, detail, first_ts,
-            coalesce(from_ts, first_ts) AS began,
-            coalesce(own_to_ts, nullIf(started, {_BEGINNING})) AS ended
+            ifNull(from_ts, arrayLast(start -> start <= first_ts, starts)) AS began,
+            ifNull(own_to_ts, nullIf(
+                arrayFirst(start -> start > ifNull(from_ts, first_ts), starts), {BEGINNING}))
+                AS ended
         FROM
         (
             SELECT gap_id, first_ts, {columns}
@@ -86,12 +87,13 @@ def gaps(where: str) -> str:
                 GROUP BY gap_id
             )
         ) AS states
-        ASOF LEFT JOIN
+        LEFT JOIN
         (
-            SELECT platform AS of_platform, assumeNotNull(to_ts) AS started FROM gaps
+            SELECT platform, arraySort(groupUniqArray(assumeNotNull(to_ts))) AS starts FROM gaps
             WHERE reason = 'startup' AND to_ts IS NOT NULL
-        ) AS starts
-        ON platform = of_platform AND coalesce(from_ts, first_ts) < started
+            GROUP BY platform
+        ) AS started
+        USING (platform)
     """
 
 
@@ -99,4 +101,5 @@ GAPS_CHOSEN = (
     f"{chosen('platform', 'platform')} AND (market_id IS NULL OR {chosen('market_id', 'market')})"
 )
 """A market is also concerned by the gaps that name no market, those of its whole platform."""
+PLATFORM_GAPS_CHOSEN = f"market_id IS NULL AND {chosen('platform', 'platform')}"
 GAPS_IN_TIME = "began <= $__toTime AND (ended IS NULL OR ended >= $__fromTime)"

@@ -39,6 +39,11 @@ HOUR_US = 3600 * 1_000_000
 MINUTE_US = 60 * 1_000_000
 THRESHOLD = Decimal("0.07")
 _UNITS = {"kalshi": "USD", "polymarket": "USDC", "manifold": "MANA"}
+_FEES = {
+    "kalshi": ReviewedFee("quadratic", Decimal(1), "2026-09-01"),
+    "polymarket": ReviewedFee("quadratic", Decimal("0.04"), "2026-09-01"),
+}
+"""Without both there would be no executable edge to show."""
 _LATENCY_US = {
     "source_ingest": (35_000.0, 0.6),
     "ingest_emit": (250.0, 0.7),
@@ -86,8 +91,7 @@ def pairs(markets: int) -> list[Pair]:
 
 def _leg(platform: str, question: int) -> Leg:
     name = market_id(platform, question)
-    fee = ReviewedFee("quadratic", Decimal(1), "2026-09-01") if platform == "kalshi" else None
-    return Leg(platform=platform, outcomes=(PairOutcome(name, name),), fee=fee)
+    return Leg(platform=platform, outcomes=(PairOutcome(name, name),), fee=_FEES.get(platform))
 
 
 def described(seed: int, markets: int, at_us: int) -> Iterator[Placed]:
