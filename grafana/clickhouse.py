@@ -10,7 +10,6 @@ that a value can end its own string. Percent-encoded text holds neither.
 from __future__ import annotations
 
 from enum import IntEnum
-from inspect import cleandoc
 
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery as AnnotationBuilder
 from grafana_foundation_sdk.cog.builder import Builder
@@ -53,11 +52,21 @@ class ClickHouseQuery(Dataquery):
         }
 
 
+def laid_out(sql: str) -> str:
+    """Return a statement, put together from pieces, with its lines indented by their brackets."""
+    lines, depth = [], 0
+    for line in filter(None, map(str.strip, sql.splitlines())):
+        closing = len(line) - len(line.lstrip(")"))
+        lines.append("  " * max(depth - closing, 0) + line)
+        depth += line.count("(") - line.count(")")
+    return "\n".join(lines)
+
+
 class Sql(Builder[Dataquery]):
-    """Builds a query; the text may be indented as a docstring is."""
+    """Builds a query."""
 
     def __init__(self, text: str, format: Format, ref_id: str = "A") -> None:
-        self._query = ClickHouseQuery(cleandoc(text), format, ref_id)
+        self._query = ClickHouseQuery(laid_out(text), format, ref_id)
 
     def build(self) -> ClickHouseQuery:
         """Return the query."""
@@ -116,7 +125,7 @@ class Annotation(Builder[AnnotationQuery]):
 
     def __init__(self, name: str, text: str, color: str, enable: bool = True) -> None:
         base = AnnotationBuilder().name(name).enable(enable).icon_color(color)
-        query = ClickHouseQuery(cleandoc(text), Format.TABLE, "annotation")
+        query = ClickHouseQuery(laid_out(text), Format.TABLE, "annotation")
         self._annotation = _Annotation(base.build(), query)
 
     def build(self) -> AnnotationQuery:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from inspect import cleandoc
 
 from grafana_foundation_sdk.builders.dashboard import (
     CustomVariable,
@@ -21,7 +20,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from grafana import clickhouse
-from grafana.clickhouse import chosen, decoded
+from grafana.clickhouse import chosen, decoded, laid_out
 
 MOST_MARKETS = 1000
 """How many a list shows; the text box narrows it down."""
@@ -66,7 +65,7 @@ def listed(name: str, label: str, description: str, sql: str) -> QueryVariable:
     query: dict[str, object] = {
         "editorType": "sql",
         "queryType": "sql",
-        "rawSql": cleandoc(sql),
+        "rawSql": laid_out(sql),
         "refId": name,
     }
     return (

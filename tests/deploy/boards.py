@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import httpx
+
 from grafana.build import BOARDS, text
 
 Json = dict[str, Any]
@@ -52,3 +54,45 @@ def queries() -> Iterator[Query]:
         for annotation in board["annotations"]["list"]:
             target = annotation["target"]
             yield Query(annotation["name"], name, "annotation", target["rawSql"], target["format"])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ClickHouse says."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: list[list[Any]]
+    rows_read: int
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return [name for name, _ in self.columns]
+
+    def column(self, name: str) -> list[Any]:
+        """Return a column's values."""
+        at = self.names.index(name)
+        return [row[at] for row in self.rows]
+
+
+class Refused(Exception):
+    """ClickHouse's error."""
+
+
+@dataclass(frozen=True)
+class ClickHouse:
+    """Asks over HTTP, as the plugin does."""
+
+    url: str
+    database: str
+    http: httpx.Client
+
+    def ask(self, sql: str) -> Answer:
+        """Return the answer. Raises Refused."""
+        options = {"database": self.database, "default_format": "JSONCompact"}
+        found = self.http.post(self.url, params=options, content=sql.encode())
+        if found.status_code != 200:
+            raise Refused(found.text)
+        body = json.loads(found.text)
+        columns = tuple((each["name"], each["type"]) for each in body["meta"])
+        return Answer(columns, body["data"], body["statistics"]["rows_read"])

@@ -102,6 +102,8 @@ def _macros(sql: str, asked: Asked) -> str:
     while match := _MACRO.search(sql, at):
         arguments, after = _arguments(sql, match.end() - 1) if match.group(2) else ([], match.end())
         out += sql[at : match.start()]
+        # Others may be cut at the wrong bracket by the plugin's versions before its own parser.
+        assert all(re.fullmatch(r"\w+", each.strip()) for each in arguments), match.group()
         match match.group(1), [each.strip() for each in arguments]:
             case "timeFilter", [column]:
                 out += f"{column} >= toDateTime({begin}) AND {column} <= toDateTime({end})"

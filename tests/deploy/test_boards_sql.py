@@ -1,0 +1,213 @@
+"""Every query of every board, run on the engine: columns, types and rows that its panel needs.
+
+Over samples it is run for every way in which people choose; over the running stack, once, for all.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import clickhouse_connect
+import httpx
+import pytest
+
+from schemas.migrate import RetentionSettings, migrate
+from tests.deploy.board_data import QUOTED, Filled, fill
+from tests.deploy.boards import Answer, ClickHouse, Query, Refused, queries
+from tests.deploy.macros import ALL, Asked, Value, expand
+
+QUERIES = list(queries())
+HOSTILE = "\\') OR 1=1 -- "
+"""Ends the string that Grafana's sqlstring makes of it, for ClickHouse takes \\ for an escape."""
+ONE: dict[str, Value] = {
+    "platform": ["kalshi"],
+    "market": ["SAMPLE-K0-rain-in-lisbon"],
+    "outcome": ["SAMPLE-K0-rain-in-lisbon"],
+    "kind": ["quote"],
+    "search": "lisbon RAIN",
+    "stage": ["source_ingest"],
+    "pair": ["sample-rain-in-lisbon"],
+    "severity": ["low"],
+    "rule": ["spread"],
+    "reason": ["sequence"],
+}
+CHOICES: dict[str, dict[str, Value]] = {
+    "all": {**dict.fromkeys(ONE, ALL), "search": ""},
+    "none": {**{name: [] for name in ONE}, "search": ""},
+    "one": ONE,
+    "several": {
+        "platform": ["kalshi", "manifold"],
+        "market": ["SAMPLE-K0-rain-in-lisbon", "SAMPLE-M1-rate-cut"],
+        "outcome": ["SAMPLE-K0-rain-in-lisbon", "SAMPLE-M1-rate-cut"],
+        "kind": ["quote", "trade"],
+        "search": "sample",
+        "stage": ["source_ingest", "append_stored"],
+        "pair": ["sample-rain-in-lisbon", "sample-rate-cut"],
+        "severity": ["low", "critical"],
+        "rule": ["spread", "silence"],
+        "reason": ["sequence", "silence"],
+    },
+    "a quote": {**{name: [QUOTED, "an'other"] for name in ONE}, "search": QUOTED},
+    "a hostile value": {**{name: [HOSTILE] for name in ONE}, "search": HOSTILE},
+}
+SHOWN = re.compile(
+    r"(LowCardinality\()?(Nullable\()?"
+    r"(String|Bool|U?Int\d+|Float\d+|Decimal\(.*\)|DateTime(64)?(\(.*\))?)\)*"
+)
+"""Types that the plugin shows as what they are; arrays and tuples it shows as JSON."""
+NUMBER = re.compile(r"(Nullable\()?(U?Int\d+|Float\d+|Decimal\(.*\))\)?")
+
+
+@pytest.fixture(scope="module")
+def filled(clickhouse: str) -> Iterator[tuple[ClickHouse, Filled]]:
+    """A database of samples."""
+    name = f"boards_{uuid.uuid4().hex[:12]}"
+    client = clickhouse_connect.get_client(dsn=clickhouse, autogenerate_session_id=False)
+    migrate(client, name, RetentionSettings.load().by_table())
+    client.database = name
+    with httpx.Client(trust_env=False, timeout=60) as http:
+        yield ClickHouse(clickhouse, name, http), fill(client, name)
+    client.command(f"DROP DATABASE {name} SYNC")
+    client.close()
+
+
+def over(data: Filled, choice: str) -> Asked:
+    """Return the question that a board over all of the data asks."""
+    values = {**CHOICES[choice], "clickhouse": "clickhouse", "prometheus": "prometheus"}
+    return Asked(data.begin_us // 1000, data.end_us // 1000, 60_000, values)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_queries_answer_what_their_panels_need(
+    query: Query, filled: tuple[ClickHouse, Filled]
+) -> None:
+    server, data = filled
+    asked: dict[str, Answer] = {}
+    for choice in CHOICES:
+        sql = expand(query.sql, over(data, choice))
+        if sql not in asked:
+            asked[sql] = server.ask(sql)
+            check(query, asked[sql])
+        if choice in ("all", "none", "several"):
+            assert asked[sql].rows, choice
+    assert len(query.sql) < 15_000
+    assert re.match(r"SELECT\b", query.sql)
+    assert "[[" not in query.sql  # Grafana's older way to write a variable
+
+
+def check(query: Query, answer: Answer) -> None:
+    """Assert that a panel of this kind can show the answer."""
+    for name, kind in answer.columns:
+        assert SHOWN.fullmatch(kind), f"{name} is {kind}"
+    if query.format == 0:
+        check_series(answer)
+    match query.kind:
+        case "timeseries" | "stat" | "heatmap" | "state-timeline":
+            assert query.format == 0
+        case "candlestick":
+            check_candles(answer)
+        case "annotation":
+            assert query.format == 1  # or the plugin folds the two times into one series
+            check_annotation(answer)
+        case "variable":
+            assert len(answer.columns) <= 2
+            assert all(kind.endswith("String)") or kind == "String" for _, kind in answer.columns)
+            values = [row[0] for row in answer.rows]
+            assert len(set(values)) == len(values)
+        case _:
+            assert query.kind == "table"
+            assert query.format == 1
+    if query.kind == "heatmap":
+        bounds = [float(name) for name in answer.names[1:]]
+        assert bounds == sorted(bounds)
+        assert all(count >= 0 for row in answer.rows for count in row[1:])
+
+
+def check_series(answer: Answer) -> None:
+    """Assert that the plugin makes lines of it: texts are labels, numbers are values."""
+    (first, kind), *others = answer.columns
+    assert first == "time"
+    assert kind.startswith("DateTime")
+    times = answer.column("time")
+    assert times == sorted(times)
+    labels = [name for name, kind in others if "String" in kind]
+    values = [name for name, kind in others if NUMBER.fullmatch(kind)]
+    assert values
+    assert {*labels, *values} == {name for name, _ in others}
+    keys = [(row[0], *(row[answer.names.index(label)] for label in labels)) for row in answer.rows]
+    assert len(set(keys)) == len(keys), "two points of one series at one time"
+    assert all(part is not None for key in keys for part in key)
+
+
+def check_candles(answer: Answer) -> None:
+    assert answer.names == ["time", "open", "high", "low", "close", "volume"]
+    assert answer.column("time") == sorted(answer.column("time"))
+    for _, opened, high, low, close, volume in answer.rows:
+        assert low <= min(opened, close) <= max(opened, close) <= high
+        assert volume >= 0
+
+
+def check_annotation(answer: Answer) -> None:
+    assert set(answer.names) >= {"time", "title", "text", "tags"}
+    assert set(answer.names) <= {"time", "timeEnd", "title", "text", "tags"}
+    assert all(answer.column("time"))
+    assert all(answer.column("text"))
+    if "timeEnd" in answer.names:
+        pairs = zip(answer.column("time"), answer.column("timeEnd"), strict=True)
+        assert all(begin <= end for begin, end in pairs)
+
+
+def find(board: str, name: str) -> Query:
+    """Return a query by its board and name."""
+    (found,) = (query for query in QUERIES if (query.board, query.name) == (board, name))
+    return found
+
+
+def test_a_misspelt_column_is_the_engines_error(filled: tuple[ClickHouse, Filled]) -> None:
+    server, data = filled
+    query = find("markets", "Live ticks/A")
+    server.ask(expand(query.sql, over(data, "all")))
+    planted = replace(query, sql=query.sql.replace("bid_size AS", "bid_sise AS"))
+    with pytest.raises(Refused, match=r"Unknown expression.*bid_sise"):
+        server.ask(expand(planted.sql, over(data, "all")))
+
+
+def test_values_choose_and_do_nothing_else(filled: tuple[ClickHouse, Filled]) -> None:
+    server, data = filled
+    query = find("markets", "Live ticks/A")
+    quiet = {**CHOICES["all"], "clickhouse": "", "prometheus": ""}
+    asked = over(data, "all")
+
+    def markets(**values: Value) -> set[str]:
+        sql = expand(query.sql, replace(asked, values={**quiet, **values}))
+        return set(server.ask(sql).column("Market id"))
+
+    assert markets(market=[QUOTED]) == {QUOTED}
+    assert markets(market=[QUOTED], kind=["trade"], platform=["kalshi"]) == {QUOTED}
+    assert markets(search="o'brien") == set()  # no market record: nothing to search in
+    assert markets(search="LISBON will")
+    assert all("lisbon" in market for market in markets(search="LISBON will"))
+    for name in CHOICES["all"]:
+        hostile: Value = HOSTILE if name == "search" else [HOSTILE]
+        assert markets(**{name: hostile}) == set() or f"${name}" not in query.sql
+    # What Grafana's own format would have done:
+    quoted = "SELECT count() FROM ticks WHERE market_id IN (${market:sqlstring})"
+    sql = expand(quoted, replace(asked, values=CHOICES["a hostile value"]))
+    assert server.ask(sql).rows[0][0] > 0
+
+
+def test_a_time_without_data_reads_next_to_nothing(filled: tuple[ClickHouse, Filled]) -> None:
+    server, data = filled
+    ticks = server.ask("SELECT count() FROM ticks").rows[0][0]
+    day = 86_400_000
+    for query in QUERIES:
+        if not re.search(r"FROM (ticks|candles|latency|spreads)\b", query.sql):
+            continue
+        if str(query) == "trust/Markets/A":  # looks for each market's first minute, ever
+            continue
+        asked = replace(over(data, "all"), since_ms=100 * day, until_ms=100 * day + 3_600_000)
+        answer = server.ask(expand(query.sql, asked))
+        assert answer.rows_read < ticks / 4, f"{query} reads {answer.rows_read} of {ticks} ticks"
