@@ -44,7 +44,8 @@ site: $(VENV)/dev.stamp ## Build the documents as a site, site/index.html; a bro
 
 boards: $(VENV)/dev.stamp ## Make the Grafana boards anew from grafana/*.py, and run their checks
 	$(BIN)/python -m grafana.build
-	$(BIN)/python -m pytest -q tests/deploy/test_boards.py tests/deploy/test_boards_sql.py $(ARGS)
+	$(BIN)/python -m pytest -q tests/deploy/test_boards*.py $(ARGS)
+	$(BIN)/python -m pytest -q tests/flow/test_faults.py -k every_board
 
 # Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml

@@ -174,8 +174,9 @@ def _quotes_and_trades() -> timeseries.Panel:
         SELECT time, price
         FROM
         (
-            SELECT ingest_ts AS time, price FROM ticks
+            SELECT ingest_ts AS time, argMax(ticks.price, kafka_offset) AS price FROM ticks
             WHERE {TICKS_CHOSEN} AND kind = 'trade' AND {among(1)}
+            GROUP BY ingest_ts
             ORDER BY ingest_ts DESC LIMIT {POINTS}
         )
         ORDER BY time
@@ -184,7 +185,8 @@ def _quotes_and_trades() -> timeseries.Panel:
     )
     panel = steps(
         "Bid, ask and trades",
-        "Best bid and ask as they stood at the end of each interval, and every trade as a point. A "
+        "Best bid and ask as they stood at the end of each interval, and trades as points (of "
+        "several in one frame, the last). A "
         "trade outside of the band means that the quote moved within the interval.",
         [quotes, trades],
         unit="percentunit",

@@ -1,25 +1,23 @@
 """Every query of every board, run on the engine: columns, types and rows that its panel needs.
 
-Over samples it is run for every way in which people choose; over the running stack, once, for all.
+Over samples, for every way in which people choose. Over what the simulated stack stored they run in
+tests/flow/test_faults.py, whose stack has been through every fault.
 """
 
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 
-import clickhouse_connect
-import httpx
 import pytest
 
-from schemas.migrate import RetentionSettings, migrate
-from tests.deploy.board_data import QUOTED, Filled, fill
+from tests.deploy.board_checks import check
+from tests.deploy.board_data import QUOTED, Filled
 from tests.deploy.boards import Answer, ClickHouse, Query, Refused, queries
 from tests.deploy.macros import ALL, Asked, Value, expand
 
 QUERIES = list(queries())
+pytestmark = pytest.mark.xdist_group("boards")
 HOSTILE = "\\') OR 1=1 -- "
 """Ends the string that Grafana's sqlstring makes of it, for ClickHouse takes \\ for an escape."""
 ONE: dict[str, Value] = {
@@ -53,25 +51,6 @@ CHOICES: dict[str, dict[str, Value]] = {
     "a quote": {**{name: [QUOTED, "an'other"] for name in ONE}, "search": QUOTED},
     "a hostile value": {**{name: [HOSTILE] for name in ONE}, "search": HOSTILE},
 }
-SHOWN = re.compile(
-    r"(LowCardinality\()?(Nullable\()?"
-    r"(String|Bool|U?Int\d+|Float\d+|Decimal\(.*\)|DateTime(64)?(\(.*\))?)\)*"
-)
-"""Types that the plugin shows as what they are; arrays and tuples it shows as JSON."""
-NUMBER = re.compile(r"(Nullable\()?(U?Int\d+|Float\d+|Decimal\(.*\))\)?")
-
-
-@pytest.fixture(scope="module")
-def filled(clickhouse: str) -> Iterator[tuple[ClickHouse, Filled]]:
-    """A database of samples."""
-    name = f"boards_{uuid.uuid4().hex[:12]}"
-    client = clickhouse_connect.get_client(dsn=clickhouse, autogenerate_session_id=False)
-    migrate(client, name, RetentionSettings.load().by_table())
-    client.database = name
-    with httpx.Client(trust_env=False, timeout=60) as http:
-        yield ClickHouse(clickhouse, name, http), fill(client, name)
-    client.command(f"DROP DATABASE {name} SYNC")
-    client.close()
 
 
 def over(data: Filled, choice: str) -> Asked:
@@ -96,68 +75,6 @@ def test_queries_answer_what_their_panels_need(
     assert len(query.sql) < 15_000
     assert re.match(r"SELECT\b", query.sql)
     assert "[[" not in query.sql  # Grafana's older way to write a variable
-
-
-def check(query: Query, answer: Answer) -> None:
-    """Assert that a panel of this kind can show the answer."""
-    for name, kind in answer.columns:
-        assert SHOWN.fullmatch(kind), f"{name} is {kind}"
-    if query.format == 0:
-        check_series(answer)
-    match query.kind:
-        case "timeseries" | "stat" | "heatmap" | "state-timeline":
-            assert query.format == 0
-        case "candlestick":
-            check_candles(answer)
-        case "annotation":
-            assert query.format == 1  # or the plugin folds the two times into one series
-            check_annotation(answer)
-        case "variable":
-            assert len(answer.columns) <= 2
-            assert all(kind.endswith("String)") or kind == "String" for _, kind in answer.columns)
-            values = [row[0] for row in answer.rows]
-            assert len(set(values)) == len(values)
-        case _:
-            assert query.kind == "table"
-            assert query.format == 1
-    if query.kind == "heatmap":
-        bounds = [float(name) for name in answer.names[1:]]
-        assert bounds == sorted(bounds)
-        assert all(count >= 0 for row in answer.rows for count in row[1:])
-
-
-def check_series(answer: Answer) -> None:
-    """Assert that the plugin makes lines of it: texts are labels, numbers are values."""
-    (first, kind), *others = answer.columns
-    assert first == "time"
-    assert kind.startswith("DateTime")
-    times = answer.column("time")
-    assert times == sorted(times)
-    labels = [name for name, kind in others if "String" in kind]
-    values = [name for name, kind in others if NUMBER.fullmatch(kind)]
-    assert values
-    assert {*labels, *values} == {name for name, _ in others}
-    keys = [(row[0], *(row[answer.names.index(label)] for label in labels)) for row in answer.rows]
-    assert len(set(keys)) == len(keys), "two points of one series at one time"
-    assert all(part is not None for key in keys for part in key)
-
-
-def check_candles(answer: Answer) -> None:
-    assert answer.names == ["time", "open", "high", "low", "close", "volume"]
-    assert answer.column("time") == sorted(answer.column("time"))
-    for _, opened, high, low, close, volume in answer.rows:
-        assert low <= min(opened, close) <= max(opened, close) <= high
-        assert volume >= 0
-
-
-def check_annotation(answer: Answer) -> None:
-    assert set(answer.names) >= {"time", "title", "text", "tags"}
-    assert set(answer.names) <= {"time", "timeEnd", "title", "text", "tags"}
-    assert all(answer.column("time"))
-    assert all(answer.column("text"))
-    if "timeEnd" in answer.names:
-        pairs = zip(answer.column("time"), answer.column("timeEnd"), strict=True)
-        assert all(begin <= end for begin, end in pairs)
 
 
 def find(board: str, name: str) -> Query:

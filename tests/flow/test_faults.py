@@ -11,10 +11,14 @@ import signal
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from schemas.clock import now_us
 from schemas.pairs import read_pairs
+from tests.deploy.board_checks import empty_over
+from tests.deploy.boards import ClickHouse
 from tests.flow.stack import Stack, running
 
 pytestmark = [
@@ -184,3 +188,24 @@ async def test_clickhouse_away_for_a_minute(stack: Stack) -> None:
     await stack.flowing(1000)
     await stack.healed()
     assert stack.supervisor.parts["sink"].restarts == 0
+
+
+async def test_every_board_answers_over_what_the_stack_stored(stack: Stack) -> None:
+    started = await stack.moment_of_flow()
+    await stack.fault("drop")
+    stages = "SELECT uniqExact(stage) FROM latency"
+    await stack.until(lambda: stack.query(stages)[0][0] == 4, 100, "every stage was counted")
+    await stack.until(lambda: stack.gaps(started), 20, "gaps are stored")
+    database = stack.infrastructure.clickhouse.clickhouse_database
+    with httpx.Client(trust_env=False, timeout=60) as http:
+        server = ClickHouse(stack.options.clickhouse_url, database, http)
+        now = now_us()
+        empty = await asyncio.to_thread(empty_over, server, now - 1_800_000_000, now)
+    assert empty <= {
+        "spreads/Open alerts/A",
+        "spreads/Alerts raised/A",
+        "spreads/Alerts raised in this time/A",
+        "spreads/rule",
+        "spreads/Spread alerts",
+        "trust/Books found wrong/A",
+    }

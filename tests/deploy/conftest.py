@@ -1,0 +1,27 @@
+"""Fixtures of the deployment's tests."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import clickhouse_connect
+import httpx
+import pytest
+
+from schemas.migrate import RetentionSettings, migrate
+from tests.deploy.board_data import Filled, fill
+from tests.deploy.boards import ClickHouse
+
+
+@pytest.fixture(scope="session")
+def filled(clickhouse: str) -> Iterator[tuple[ClickHouse, Filled]]:
+    """A database of samples, for the boards."""
+    name = f"boards_{uuid.uuid4().hex[:12]}"
+    client = clickhouse_connect.get_client(dsn=clickhouse, autogenerate_session_id=False)
+    migrate(client, name, RetentionSettings.load().by_table())
+    client.database = name
+    with httpx.Client(trust_env=False, timeout=60) as http:
+        yield ClickHouse(clickhouse, name, http), fill(client, name)
+    client.command(f"DROP DATABASE {name} SYNC")
+    client.close()
