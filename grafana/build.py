@@ -1,4 +1,4 @@
-"""Write grafana/dashboards/*.json from the boards' code, or compare: `python -m grafana.build`."""
+"""Write grafana/dashboards/*.json and docs/boards.md from the boards' code, or compare them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import latency, markets, spreads, trust
+from grafana.page import page
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
+PAGE = FOLDER.parent.parent / "docs" / "boards.md"
 BOARDS: dict[str, Callable[[], Dashboard]] = {
     "markets": markets.make,
     "latency": latency.make,
@@ -27,14 +29,20 @@ def text(board: Dashboard) -> str:
     return json.dumps(board, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def files() -> dict[Path, str]:
+    """Return what every file has to hold."""
+    boards = {name: build() for name, build in BOARDS.items()}
+    found = {FOLDER / f"{name}.json": text(board) for name, board in boards.items()}
+    return {**found, PAGE: page(boards)}
+
+
 def main() -> int:
-    """Write every board; with --check return 1 if a file isn't what the code makes."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write every file; with --check return 1 if one isn't what the code makes."""
+    parser = argparse.ArgumentParser(prog="python -m grafana.build", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     check = parser.parse_args().check
     wrong = []
-    for name, build in BOARDS.items():
-        path, made = FOLDER / f"{name}.json", text(build())
+    for path, made in files().items():
         if check:
             same = path.is_file() and path.read_text(encoding="utf-8") == made
             wrong += [] if same else [path.name]

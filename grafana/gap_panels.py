@@ -29,7 +29,7 @@ from grafana.panels import (
     to_board,
     with_,
 )
-from grafana.sql import GAPS_CHOSEN, GAPS_IN_TIME, TITLE, TITLES, gaps
+from grafana.sql import BEGAN, GAPS_CHOSEN, GAPS_IN_TIME, TITLE, TITLES, gaps
 from schemas.gap import GapReason
 
 REASONS = tuple(reason for reason in get_args(GapReason) if reason != "startup")
@@ -46,7 +46,7 @@ def numbers() -> list[stat.Panel]:
     """)
     oldest = series(f"""
         SELECT now() AS time,
-            if(count() = 0, NULL, dateDiff('second', min(began), now64(6))) AS Value
+            dateDiff('second', min({BEGAN}), now64(6)) AS Value
         FROM {FOUND} WHERE ended IS NULL AND {WHY}
     """)
     began = series(f"""
@@ -129,7 +129,7 @@ def _summary() -> table.Panel:
             intervalLengthSum(greatest(toUnixTimestamp(began), toUnixTimestamp($__fromTime)),
                 least(toUnixTimestamp(ifNull(ended, now64(6))), toUnixTimestamp($__toTime)))
                 AS "Time lost",
-            max(dateDiff('second', began, ifNull(ended, now64(6)))) AS "Longest",
+            max(dateDiff('second', {BEGAN}, ifNull(ended, now64(6)))) AS "Longest",
             sum(missed) AS "Missed", uniqExact(market_id) AS "Markets"
         FROM {FOUND}
         WHERE {GAPS_IN_TIME} AND {WHY}
@@ -153,8 +153,8 @@ def _summary() -> table.Panel:
 
 def _each() -> table.Panel:
     found = rows(f"""
-        SELECT began AS "Began", ended AS "Ended",
-            dateDiff('second', began, ifNull(ended, now64(6))) AS "Lasted",
+        SELECT {BEGAN} AS "Began", ended AS "Ended",
+            dateDiff('second', "Began", ifNull(ended, now64(6))) AS "Lasted",
             platform AS "Platform", reason AS "Reason",
             if(market_id IS NULL, 'every market', {TITLE}) AS "Market", missed AS "Missed",
             detail AS "Detail", connection AS "Connection", ifNull(market_id, '') AS "Market id"
@@ -162,13 +162,13 @@ def _each() -> table.Panel:
         LEFT JOIN {TITLES} AS described
         ON found.platform = described.platform AND found.market_id = described.market_id
         WHERE {GAPS_IN_TIME} AND {WHY}
-        ORDER BY "Began" DESC, gap_id
+        ORDER BY began DESC, gap_id
         LIMIT {GAPS}
     """)
     panel = grid(
         "Gaps",
         f"The {GAPS} newest that touch the board's time; without an end they are still open. "
-        "A click shows the market's prices.",
+        "Without a beginning it isn't known. A click shows the market's prices.",
         [found],
         unit="short",
         no_data=NO_GAP,

@@ -5,18 +5,23 @@
 from __future__ import annotations
 
 from grafana.clickhouse import Annotation, chosen
-from grafana.sql import GAPS_CHOSEN, GAPS_IN_TIME, PLATFORM_GAPS_CHOSEN, gaps
+from grafana.sql import GAPS_IN_TIME, LINES, PLATFORM_GAPS_CHOSEN, busiest, gaps
 
 MOST = 500
+DRAWN = (
+    f"{chosen('platform', 'platform')} AND (market_id IS NULL OR (platform, market_id) IN "
+    f"(SELECT platform, market_id FROM ({busiest(LINES)})))"
+)
 
 
 def gap_regions(*, market: bool = True) -> Annotation:
-    """Return the gaps of the chosen platforms and markets, as regions from begin to end.
+    """Return the gaps of the chosen platforms and of the markets drawn, from begin to end.
 
     The region of one that is open ends where the board does. ``market`` says whether the board
-    has that variable; without it there are only the gaps of whole platforms.
+    has that variable; without it there are only the gaps of whole platforms. Gaps of the markets
+    that no line is of would redden what they don't concern.
     """
-    concerned = GAPS_CHOSEN if market else PLATFORM_GAPS_CHOSEN
+    concerned = DRAWN if market else PLATFORM_GAPS_CHOSEN
     sql = f"""
         SELECT began AS time,
             if(ended IS NULL, toDateTime64($__toTime, 6, 'UTC'), ended) AS timeEnd,

@@ -91,7 +91,8 @@ def lines(title: str, description: str, queries: Queries, **more: Any) -> timese
     )
     tip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
     panel = dress(timeseries.Panel(), title, description, queries, **more)
-    panel.legend(legend).tooltip(tip).show_points(VisibilityMode.NEVER).line_width(1)
+    # Auto: a value between two that are missing would be no line, and so be invisible.
+    panel.legend(legend).tooltip(tip).show_points(VisibilityMode.AUTO).line_width(1)
     return panel.fill_opacity(0)
 
 

@@ -101,5 +101,7 @@ GAPS_CHOSEN = (
     f"{chosen('platform', 'platform')} AND (market_id IS NULL OR {chosen('market_id', 'market')})"
 )
 """A market is also concerned by the gaps that name no market, those of its whole platform."""
+BEGAN = f"nullIf(began, {BEGINNING})"
+"""When a gap began, null if that isn't known; ``began`` is then the beginning of all times."""
 PLATFORM_GAPS_CHOSEN = f"market_id IS NULL AND {chosen('platform', 'platform')}"
 GAPS_IN_TIME = "began <= $__toTime AND (ended IS NULL OR ended >= $__fromTime)"

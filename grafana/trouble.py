@@ -14,6 +14,7 @@ from grafana.clickhouse import Sql, series
 from grafana.gap_panels import FOUND
 from grafana.panels import GREEN, LABEL, RED, lines, named, states
 from grafana.prometheus import promql
+from grafana.sql import BEGAN
 
 RESYNCED = ("sequence", "crossed_book", "book_mismatch", "disconnect", "silence")
 """Reasons after which a book is dropped and read anew."""
@@ -63,7 +64,7 @@ def _recovery() -> timeseries.Panel:
         (
             SELECT platform, assumeNotNull(ended) AS over,
                 dateDiff('millisecond', began, over) / 1000 AS seconds
-            FROM {FOUND} WHERE {_over(RESYNCED)}
+            FROM {FOUND} WHERE {_over(RESYNCED)} AND {BEGAN} IS NOT NULL
         )
         GROUP BY time, platform
         ORDER BY time, series

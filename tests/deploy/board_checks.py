@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.deploy.boards import Answer, ClickHouse, Query, queries
-from tests.deploy.macros import ALL, Asked, expand
+from tests.deploy.macros import ALL, Asked, Value, expand
 
 SHOWN = re.compile(
     r"(LowCardinality\()?(Nullable\()?"
@@ -13,6 +13,10 @@ SHOWN = re.compile(
 )
 """Types that the plugin shows as what they are; arrays and tuples it shows as JSON."""
 NUMBER = re.compile(r"(Nullable\()?(U?Int\d+|Float\d+|Decimal\(.*\))\)?")
+
+_NAMES = ("platform", "market", "outcome", "kind", "stage", "pair", "severity", "rule", "reason")
+EVERYTHING: dict[str, Value] = {**dict.fromkeys(_NAMES, ALL), "search": ""}
+"""The variables when nothing is chosen."""
 
 
 def check(query: Query, answer: Answer) -> None:
@@ -80,10 +84,7 @@ def check_annotation(answer: Answer) -> None:
 def empty_over(server: ClickHouse, since_us: int, until_us: int) -> set[str]:
     """Run and check every query of every board for everything in a time; return those without
     rows."""
-    names = ("platform", "market", "outcome", "kind", "stage", "pair", "severity", "rule", "reason")
-    asked = Asked(
-        since_us // 1000, until_us // 1000, 15_000, {**dict.fromkeys(names, ALL), "search": ""}
-    )
+    asked = Asked(since_us // 1000, until_us // 1000, 15_000, EVERYTHING)
     found = set()
     for query in queries():
         answer = server.ask(expand(query.sql, asked))

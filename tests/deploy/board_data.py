@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from echoarb.seeding.insert import insert
 from echoarb.seeding.sample import HOUR_US, Sample, described
+from schemas.alert import Alert
 from schemas.clock import now_us
 from schemas.identity import event_id
 from schemas.topics import PLATFORMS
@@ -36,22 +37,27 @@ def fill(client: Client, database: str) -> Filled:
     """Fill an empty, migrated database; the last hour of data ended at most one hour ago."""
     end = now_us() // HOUR_US * HOUR_US
     begin = end - HOURS * HOUR_US
-    sample = Sample(10, MARKETS)
-    insert(client, database, described(10, MARKETS, begin))
-    for hour in range(begin, end, HOUR_US):
-        insert(client, database, sample.hour(hour, last=hour == end - HOUR_US))
+    samples(client, database, begin, end, MARKETS)
     tables = Tables(client)
-    _gaps(tables, begin, end)
+    gaps(tables, begin, end)
     _quoted(tables, end)
-    _alert(tables, end)
+    alert(tables, end)
     return Filled(begin, end)
 
 
-def _gaps(tables: Tables, begin: int, end: int) -> None:
+def samples(client: Client, database: str, begin: int, end: int, markets: int) -> None:
+    """Insert the samples of whole hours, UTC microseconds."""
+    sample = Sample(10, markets)
+    insert(client, database, described(10, markets, begin))
+    for hour in range(begin, end, HOUR_US):
+        insert(client, database, sample.hour(hour, last=hour == end - HOUR_US))
+
+
+def gaps(tables: Tables, begin: int, end: int) -> None:
     """Insert starts of connectors, one of them after an outage, and gaps of every sort."""
     whole: dict[str, Any] = {"market_id": None, "connection": ""}
     starts = [(platform, begin) for platform in PLATFORMS] + [("polymarket", begin + 2 * HOUR_US)]
-    gaps = [
+    made = [
         make_gap(at, platform=platform, reason="startup", from_ts=None, to_ts=at, **whole)
         for platform, at in starts
     ]
@@ -63,12 +69,12 @@ def _gaps(tables: Tables, begin: int, end: int) -> None:
         ("sequence", end - 29 * MINUTE, 120),  # overlaps
     ):
         stretch = {"from_ts": at, "to_ts": at + seconds * SECOND, "missed": 3}
-        gaps.append(make_gap(at, reason=reason, **one, **stretch))
+        made.append(make_gap(at, reason=reason, **one, **stretch))
     still_open = {"from_ts": end - 5 * MINUTE, "to_ts": None}
-    gaps.append(make_gap(2, reason="silence", platform="manifold", **whole, **still_open))
-    unknown = {"from_ts": None, "to_ts": end - 100 * MINUTE}
-    gaps.append(make_gap(3, reason="subscription", **one, **unknown))
-    tables.insert("gaps", gaps, uuid5(TOPIC, "gaps"))
+    made.append(make_gap(2, reason="silence", platform="manifold", **whole, **still_open))
+    unknown = {"from_ts": None, "to_ts": begin + 20 * MINUTE}
+    made.append(make_gap(3, reason="subscription", **one, **unknown))
+    tables.insert("gaps", made, uuid5(TOPIC, "gaps"))
 
 
 def _quoted(tables: Tables, end: int) -> None:
@@ -84,10 +90,8 @@ def _quoted(tables: Tables, end: int) -> None:
     tables.insert("ticks", ticks, uuid5(TOPIC, "ticks"))
 
 
-def _alert(tables: Tables, end: int) -> None:
+def alert(tables: Tables, end: int) -> None:
     """Insert an open alert that concerns no pair."""
-    from schemas.alert import Alert
-
     raised = end - 3 * MINUTE
     alert = Alert(
         **{

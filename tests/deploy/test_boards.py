@@ -12,7 +12,7 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.build import BOARDS, FOLDER, text
+from grafana.build import BOARDS, FOLDER, PAGE, files, text
 from tests.deploy.boards import Json, boards, panels
 
 KINDS = {"timeseries", "stat", "table", "heatmap", "state-timeline", "candlestick"}
@@ -23,11 +23,17 @@ each_board = pytest.mark.parametrize("name", list(BOARDS))
 
 
 def test_the_files_are_what_the_code_makes() -> None:
-    made = {f"{name}.json": text(build()) for name, build in BOARDS.items()}
-    found = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
-    assert sorted(found) == sorted(made)
-    for name in made:
-        assert found[name] == made[name], f"{name}: run make boards"
+    made = files()
+    assert {path for path in made if path.parent == FOLDER} == set(FOLDER.glob("*.json"))
+    for path, held in made.items():
+        assert path.read_text(encoding="utf-8") == held, f"{path.name}: run make boards"
+
+
+def test_every_picture_of_the_page_is_there_and_small() -> None:
+    pictures = re.findall(r"\]\((pictures/[^)]+)\)", PAGE.read_text(encoding="utf-8"))
+    assert len(pictures) >= len(BOARDS) - 1
+    for picture in pictures:
+        assert 10_000 < (PAGE.parent / picture).stat().st_size < 250_000, picture
 
 
 @each_board

@@ -1,0 +1,85 @@
+"""docs/boards.md: what each board answers, panel by panel, in the panels' own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel, RowPanel
+
+from grafana.clickhouse import ClickHouseQuery
+
+HEAD = """\
+# Boards
+
+Grafana's boards, made by code (`grafana/`), written to `grafana/dashboards/*.json` by `make
+boards`, and provisioned by `grafana/provisioning/`. They need Grafana 11.6 or newer with the
+plugin `grafana-clickhouse-datasource` 4.20 or newer, which asks ClickHouse; some panels ask
+Prometheus. This page is written by `python -m grafana.build` too.
+
+The pictures show what the panels' own queries answered over [sample data](#sample-data), drawn by
+matplotlib. They are not Grafana's: colours, legends and tables look different there. Panels of
+Prometheus are not drawn.
+
+All boards keep time and variables when you go from one to another; platform, market, outcome and
+others take several values or all, and the text box narrows markets down by words of their titles.
+Times are UTC. Red regions are gaps, in which what is drawn can't be trusted; they are drawn on
+every panel over time, as the start of a connector is.
+
+Queries are bounded by the board's time, which prunes partitions, and by a number of rows or
+lines, which the panel states. Values of variables reach SQL percent-encoded and are decoded
+there: Grafana's own `sqlstring` leaves backslashes, which ClickHouse takes as escapes. A value
+with a comma counts as two. `tests/deploy/test_boards_sql.py` runs every query for no, one,
+several and all values, a quote and a hostile value; `tests/deploy/test_boards_truth.py` holds
+quantiles, coverage, gaps and volume against the code that computes them elsewhere;
+`tests/flow/test_faults.py` runs them over the simulated stack.
+"""
+TAIL = """\
+## Sample data
+
+`python -m scripts.board_pictures` fills an engine of its own with `echoarb seed`'s samples and
+some gaps, runs the queries and draws the pictures. To see the boards move in Grafana, use the
+compose file or the chart.
+
+## Provisioning
+
+| variable | what |
+|---|---|
+| `ECHOARB_GRAFANA_CLICKHOUSE_HOST`, `_PORT` | ClickHouse over HTTP: `clickhouse`, `8123` |
+| `ECHOARB_GRAFANA_CLICKHOUSE_USER` | a user who may only read ([security](security.md)) |
+| `ECHOARB_GRAFANA_CLICKHOUSE_DATABASE` | such as `echoarb` |
+| `ECHOARB_GRAFANA_PROMETHEUS_URL` | such as `http://prometheus:9090` |
+| `ECHOARB_GRAFANA_BOARDS` | the folder in which `grafana/dashboards` lies |
+
+The password is read from `/run/secrets/clickhouse_grafana_password`. The datasources' uids are
+`clickhouse` and `prometheus`; boards take others by their variables. Boards can't be saved in the
+browser: copy one to change it.
+"""
+
+
+def drawn(panel: Panel) -> bool:
+    """Return whether the pictures hold the panel."""
+    return any(isinstance(target, ClickHouseQuery) for target in panel.targets or [])
+
+
+def page(boards: Mapping[str, Dashboard]) -> str:
+    """Return the page."""
+    return "\n".join([HEAD, *(_board(name, each) for name, each in boards.items()), TAIL])
+
+
+def _board(name: str, board: Dashboard) -> str:
+    panels = board.panels or []
+    lines = [
+        f"## {(board.title or '').removeprefix('EchoArb / ')}",
+        "",
+        board.description or "",
+        "",
+    ]
+    if any(isinstance(panel, Panel) and drawn(panel) for panel in panels):
+        lines += [f"![{name}](pictures/boards-{name}.png)", ""]
+    for panel in panels:
+        if isinstance(panel, RowPanel):
+            lines += [f"### {panel.title}", ""] if not lines[-1] else ["", f"### {panel.title}", ""]
+        else:
+            source = "" if drawn(panel) else ", Prometheus"
+            lines.append(f"- **{panel.title}** ({panel.type_val}{source}): {panel.description}")
+    return "\n".join([*lines, ""])
