@@ -41,11 +41,16 @@ QUEUE_LIMIT = Gauge(
 )
 SOCKETS = Gauge("echoarb_connected_sockets", "Open sockets. Bad: 0.", ["platform"])
 CONNECTS = Counter("echoarb_connects", "Connection attempts by result.", ["platform", "result"])
+# "venue_endpoint": on Kubernetes the label "endpoint" belongs to the Prometheus operator.
 BREAKER = Gauge(
-    "echoarb_breaker_open", "1 while the endpoint's breaker is open.", ["platform", "endpoint"]
+    "echoarb_breaker_open",
+    "1 while the endpoint's breaker is open.",
+    ["platform", "venue_endpoint"],
 )
 REQUESTS = Counter(
-    "echoarb_requests", "REST requests by endpoint and status.", ["platform", "endpoint", "status"]
+    "echoarb_requests",
+    "REST requests by endpoint and status.",
+    ["platform", "venue_endpoint", "status"],
 )
 PARSE_SECONDS = Histogram(
     "echoarb_parse_seconds",

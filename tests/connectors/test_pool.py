@@ -154,7 +154,7 @@ async def test_a_refusing_venue_opens_the_breaker_and_is_tried_again() -> None:
         edge.server.refuse_with = 401
 
         def opened() -> bool:
-            labels = {"platform": "kalshi", "endpoint": "ws"}
+            labels = {"platform": "kalshi", "venue_endpoint": "ws"}
             return REGISTRY.get_sample_value("echoarb_breaker_open", labels) == 1
 
         await edge.server.until(opened)
