@@ -89,6 +89,7 @@ def recent() -> table.Panel:
         [found],
         no_data="No alert of this choice was raised in this time",
     )
+    panel.override_by_name("Cleared", with_(unit="dateTimeAsIso"))
     return panel.override_by_name("Lasted", with_(unit="s", decimals=0))
 
 
@@ -132,6 +133,5 @@ def _dressed(title: str, about: str, queries: Queries, no_data: str) -> table.Pa
     panel.override_by_name(
         "State", with_(mappings=[states], custom__cellOptions={"type": "color-text"})
     )
-    for name in ("Raised", "Cleared"):
-        panel.override_by_name(name, with_(unit="dateTimeAsIso"))
+    panel.override_by_name("Raised", with_(unit="dateTimeAsIso"))
     return panel.override_by_name("Message", with_(custom__width=420))

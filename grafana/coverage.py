@@ -48,6 +48,10 @@ _SILENT = f"""
     GROUP BY platform
     HAVING began < now() - INTERVAL {SILENCE} SECOND
 """
+_STARTED = f"""
+    SELECT platform FROM gaps
+    WHERE reason = 'startup' AND to_ts >= $__fromTime AND {chosen("platform", "platform")}
+"""
 # Starts after the board's time count too: there may have been nobody to notice. Minutes are looked
 # for a day around it; a start without one in that time is an outage of all of it.
 _OUTAGES = f"""
@@ -64,7 +68,7 @@ _OUTAGES = f"""
     (
         SELECT DISTINCT platform, minute FROM candles
         WHERE minute >= $__fromTime - INTERVAL 1 DAY AND minute <= $__toTime + INTERVAL 1 DAY
-            AND {chosen("platform", "platform")}
+            AND platform IN ({_STARTED})
     ) AS alive
     ON starts.platform = alive.platform AND starts.within > alive.minute
 """

@@ -6,14 +6,16 @@ tests/flow/test_faults.py, whose stack has been through every fault.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
+from grafana.build import BOARDS
 from tests.deploy.board_checks import check
 from tests.deploy.board_data import QUOTED, Filled
-from tests.deploy.boards import Answer, ClickHouse, Query, Refused, queries
+from tests.deploy.boards import Answer, ClickHouse, Query, Refused, boards, panels, queries
 from tests.deploy.macros import ALL, Asked, Value, expand
 
 QUERIES = list(queries())
@@ -75,6 +77,29 @@ def test_queries_answer_what_their_panels_need(
     assert len(query.sql) < 15_000
     assert re.match(r"SELECT\b", query.sql)
     assert "[[" not in query.sql  # Grafana's older way to write a variable
+
+
+@pytest.mark.parametrize("name", list(BOARDS))
+def test_overrides_and_links_name_columns_that_there_are(
+    name: str, filled: tuple[ClickHouse, Filled]
+) -> None:
+    server, data = filled
+    for panel in panels(boards()[name]):
+        texts = [target["rawSql"] for target in panel["targets"] if "rawSql" in target]
+        if not texts:
+            continue
+        columns = {
+            column for sql in texts for column in server.ask(expand(sql, over(data, "all"))).names
+        }
+        for override in panel["fieldConfig"]["overrides"]:
+            matcher = override["matcher"]
+            if matcher["id"] == "byName":
+                assert matcher["options"] in columns, panel["title"]
+            else:
+                assert any(re.search(matcher["options"], column) for column in columns)
+        text = json.dumps(panel).replace('\\"', '"')
+        fields = re.findall(r'__data\.fields(?:\.(\w+)|\["([^"]+)"\])', text)
+        assert {plain or quoted for plain, quoted in fields} <= columns, panel["title"]
 
 
 def find(board: str, name: str) -> Query:
