@@ -105,8 +105,8 @@ def _mismatches() -> timeseries.Panel:
 
 def _breakers() -> statetimeline.Panel:
     query = promql(
-        'max by (platform, endpoint) (echoarb_breaker_open{platform=~"$platform"})',
-        "{{platform}} {{endpoint}}",
+        'max by (platform, venue_endpoint) (echoarb_breaker_open{platform=~"$platform"})',
+        "{{platform}} {{venue_endpoint}}",
     )
     panel = states(
         "Breakers",
