@@ -9,6 +9,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode
 from grafana_foundation_sdk.models.dashboard import Panel
 
+from grafana import board
 from grafana.clickhouse import chosen, rows, series
 from grafana.panels import (
     BLUE,
@@ -20,6 +21,7 @@ from grafana.panels import (
     grid,
     lines,
     named,
+    to_board,
     with_,
 )
 
@@ -53,7 +55,8 @@ def open_alerts() -> table.Panel:
             raised_ts AS "Raised", dateDiff('second', raised_ts, now64(3)) AS "Open for",
             toFloat64(value) AS "Value", toFloat64(threshold) AS "Threshold", unit AS "Unit",
             subject AS "Subject", state AS "State", acknowledged_by AS "Seen by",
-            acknowledged_note AS "Note", toString(alert_id) AS "Alert id"
+            acknowledged_note AS "Note", toString(alert_id) AS "Alert id",
+            ifNull(pair_id, '') AS "Pair id"
         FROM alerts_latest
         WHERE state != 'cleared' AND {CHOSEN}
         ORDER BY {_RANK}, raised_ts DESC, alert_id
@@ -77,7 +80,7 @@ def recent() -> table.Panel:
             dateDiff('second', raised_ts, cleared_ts) AS "Lasted",
             toFloat64(value) AS "Value", toFloat64(threshold) AS "Threshold", unit AS "Unit",
             subject AS "Subject", state AS "State", acknowledged_by AS "Seen by",
-            toString(alert_id) AS "Alert id"
+            toString(alert_id) AS "Alert id", ifNull(pair_id, '') AS "Pair id"
         FROM alerts_latest
         WHERE $__timeFilter(raised_ts) AND {CHOSEN}
         ORDER BY raised_ts DESC, alert_id
@@ -134,4 +137,7 @@ def _dressed(title: str, about: str, queries: Queries, no_data: str) -> table.Pa
         "State", with_(mappings=[states], custom__cellOptions={"type": "color-text"})
     )
     panel.override_by_name("Raised", with_(unit="dateTimeAsIso"))
-    return panel.override_by_name("Message", with_(custom__width=420))
+    history = to_board(
+        "The pair's history", board.SPREADS, pair='${__data.fields["Pair id"]:percentencode}'
+    )
+    return panel.override_by_name("Message", with_(links=[history], custom__width=420))

@@ -18,6 +18,7 @@ from grafana.panels import (
     RED,
     YELLOW,
     grid,
+    leads_to,
     levels,
     named,
     number,
@@ -132,7 +133,8 @@ def numbers() -> list[stat.Panel]:
         )
         .display_name(LABEL)
         .decimals(0)
-        .thresholds(levels(GREEN, (1000, YELLOW), (5000, RED))),
+        .thresholds(levels(GREEN, (1000, YELLOW), (5000, RED)))
+        .links([leads_to("Latency", board.LATENCY)]),
         number(
             "Open gaps",
             "Gaps that are open now, of the chosen markets and of their whole platforms. "
@@ -141,7 +143,8 @@ def numbers() -> list[stat.Panel]:
             unit="short",
         )
         .graph_mode(BigValueGraphMode.NONE)
-        .thresholds(levels(GREEN, (1, RED))),
+        .thresholds(levels(GREEN, (1, RED)))
+        .links([leads_to("Which, and why", board.TRUST)]),
     ]
 
 

@@ -26,12 +26,13 @@ Times are UTC. Red regions are gaps, in which what is drawn can't be trusted; th
 every panel over time, as the start of a connector is.
 
 Queries are bounded by the board's time, which prunes partitions, and by a number of rows or
-lines, which the panel states. Values of variables reach SQL percent-encoded and are decoded
-there: Grafana's own `sqlstring` leaves backslashes, which ClickHouse takes as escapes. A value
-with a comma counts as two. `tests/deploy/test_boards_sql.py` runs every query for no, one,
-several and all values, a quote and a hostile value; `tests/deploy/test_boards_truth.py` holds
-quantiles, coverage, gaps and volume against the code that computes them elsewhere;
-`tests/flow/test_faults.py` runs them over the simulated stack.
+lines, which the panel states. Over 8 million ticks of 9,000 outcomes in 24 hours, on two cores
+that others used too, each took up to 1.1 s (2026-11-25). Values of variables reach SQL
+percent-encoded and are decoded there: Grafana's own `sqlstring` leaves backslashes, which
+ClickHouse takes as escapes. A value with a comma counts as two. `tests/deploy/test_boards_sql.py`
+runs every query for no, one, several and all values, a quote and a hostile value;
+`tests/deploy/test_boards_truth.py` holds quantiles, coverage, gaps and volume against the code
+that computes them elsewhere; `tests/flow/test_faults.py` runs them over the simulated stack.
 """
 TAIL = """\
 ## Sample data

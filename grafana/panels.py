@@ -17,7 +17,7 @@ from grafana_foundation_sdk.builders import (
     table,
     timeseries,
 )
-from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, ThresholdsConfig
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import (
@@ -32,6 +32,7 @@ from grafana_foundation_sdk.models.common import (
     VisibilityMode,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLinkType,
     DataSourceRef,
     DynamicConfigValue,
     Threshold,
@@ -162,3 +163,9 @@ def to_board(title: str, uid: str, **variables: str) -> dict[str, object]:
     """Return a data link to a board of ours, which keeps the time and sets variables."""
     chosen = "".join(f"&var-{name}={value}" for name, value in variables.items())
     return link(title, f"/d/{uid}?${{__url_time_range}}{chosen}")
+
+
+def leads_to(title: str, uid: str) -> DashboardLink:
+    """Return a panel's link to a board of ours, which keeps the time and every variable."""
+    url = f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}"
+    return DashboardLink(title).type(DashboardLinkType.LINK).url(url)

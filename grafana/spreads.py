@@ -34,7 +34,7 @@ def make() -> Dashboard:
         ],
         [
             Row("Now", spreads_now.numbers()),
-            Row("Pairs", [spreads_now.pairs()]),
+            Row("Pairs", [spreads_now.pairs(), spreads_now.edges()]),
             Row("Alerts", alerts.panels()),
             Row("Pairs over time", spreads_history.several()),
             Row("One pair: the chosen one with the best edge now", spreads_history.one()),

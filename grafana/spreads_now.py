@@ -155,3 +155,35 @@ def pairs() -> table.Panel:
     history = to_board("History", board.SPREADS, pair='${__data.fields["Pair id"]:percentencode}')
     panel.override_by_name("Pair", with_(links=[history], custom__width=320))
     return panel.decimals(2)
+
+
+def edges() -> table.Panel:
+    """Return every pair of venues of the pairs, the best edge first."""
+    found = rows(f"""
+        SELECT if(description = '', pair_id, description) AS "Pair", way.buy AS "Buy on",
+            way.sell AS "Sell on", way.edge AS "Edge", way.size AS "Size",
+            way.fee_buy AS "Fee to buy", way.fee_sell AS "Fee to sell",
+            way.difference AS "Difference", if(way.play_money, 'play', 'real') AS "Money",
+            pair_id AS "Pair id"
+        FROM {NEWEST.replace("WHERE", "ARRAY JOIN edges AS way WHERE")}
+        ORDER BY "Edge" DESC NULLS LAST, "Difference" DESC NULLS LAST, pair_id, "Buy on", "Sell on"
+        LIMIT {PAIRS}
+    """)
+    panel = grid(
+        "Every pair of venues",
+        "The better direction of each two venues, those of play money too, whose edge is no "
+        "profit. "
+        "An edge that is empty can't be executed: a side, its size or a fee isn't known.",
+        [found],
+        unit="short",
+        height=9,
+        no_data="No spread was ever stored",
+    )
+    for name in ("Fee to buy", "Fee to sell", "Difference"):
+        panel.override_by_name(name, with_(unit="percentunit", decimals=2))
+    colored: dict[str, object] = {"custom__cellOptions": {"type": "color-text"}}
+    edge = with_(unit="percentunit", decimals=2, thresholds=EDGE.build(), **colored)
+    panel.override_by_name("Edge", edge)
+    money = named({"real": ("real", GREEN), "play": ("play", ORANGE)})
+    panel.override_by_name("Money", with_(mappings=[money], **colored))
+    return panel.override_by_name("Pair", with_(custom__width=320))
