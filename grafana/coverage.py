@@ -138,8 +138,8 @@ def numbers() -> list[stat.Panel]:
     """Return the numbers on top."""
     panel = number(
         "Trusted, newest hour",
-        "Share of the newest hour (or five minutes) in which nothing speaks against the platform's "
-        "feed, as far as it is over. Gaps of single markets are not in it.",
+        "Share of the newest hour (or five minutes) in which nothing speaks against the "
+        "platform's feed, as far as it is over. Gaps of single markets are not in it.",
         [_of_platforms()],
         unit="percentunit",
         width=8,
@@ -153,8 +153,8 @@ def platforms() -> statetimeline.Panel:
     """Return coverage by platform."""
     panel = states(
         "Platforms",
-        "Trusted share of each hour by platform: green is all of it, yellow from 95 %, orange from "
-        "half, red less. Only gaps of whole platforms count here.",
+        "Trusted share of each hour by platform: green is all of it, yellow from 95 %, orange "
+        "from half, red less. Only gaps of whole platforms count here.",
         [_of_platforms()],
         unit="percentunit",
         height=6,

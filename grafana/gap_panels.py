@@ -107,11 +107,10 @@ def _by_reason() -> timeseries.Panel:
     """)
     panel = lines(
         "Gaps begun by reason",
-        "disconnect: the socket closed. silence: open but no data. sequence: numbers were skipped. "
-        "overflow: our queue was full. crossed_book: bid at or above ask. book_mismatch: the "
-        "venue's "
-        "own hash or answer differed. parse_failure: a frame could not be read. subscription: the "
-        "venue ended it.",
+        "disconnect: the socket closed. silence: open but no data. sequence: numbers were "
+        "skipped. overflow: our queue was full. crossed_book: bid at or above ask. book_mismatch: "
+        "the venue's own hash or answer differed. parse_failure: a frame could not be read. "
+        "subscription: the venue ended it.",
         [counted],
         unit="short",
         height=9,

@@ -117,8 +117,8 @@ def _newest(stage: Stage) -> stat.Panel:
     limit = LIMITS_MS[stage]
     panel = number(
         title,
-        f"p99 of the newest minute, by platform. {about} Yellow from half of the alert's threshold "
-        f"on, red from the threshold, {limit:g} ms.",
+        f"p99 of the newest minute, by platform. {about} Yellow from half of the alert's "
+        f"threshold on, red from the threshold, {limit:g} ms.",
         [_of_stage(stage, {"Value": 0.99})],
         unit="ms",
         width=6,
@@ -235,9 +235,8 @@ def _clocks() -> list[Builder[Panel]]:
         lines(
             "Clock offset and shortest way",
             "The lowest age at receipt of ten minutes: how far the venue's clock is behind ours, "
-            "plus "
-            "the shortest way. Messages that come one way can't tell the two apart. A jump is a "
-            "clock that was set.",
+            "plus the shortest way. Messages that come one way can't tell the two apart. A jump "
+            "is a clock that was set.",
             [floor],
             unit="ms",
             width=8,
@@ -251,8 +250,8 @@ def _clocks() -> list[Builder[Panel]]:
         ).display_name(two),
         lines(
             "Ages that say little",
-            "Share of ticks that seem to have come before they were sent (the clocks disagree; the "
-            "sign is kept), and of ticks whose venue gave no time.",
+            "Share of ticks that seem to have come before they were sent (the clocks disagree; "
+            "the sign is kept), and of ticks whose venue gave no time.",
             [shares],
             unit="percentunit",
             width=8,

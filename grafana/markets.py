@@ -8,8 +8,8 @@ from grafana import board, markets_history, markets_now, marks, variables
 from grafana.board import Row
 
 ABOUT = (
-    "Every quote and trade as it was stored. Platform, market, outcome, kind and search narrow all "
-    "panels. Red regions are gaps: stretches in which what is drawn can't be trusted."
+    "Every quote and trade as it was stored. Platform, market, outcome, kind and search narrow "
+    "all panels. Red regions are gaps: stretches in which what is drawn can't be trusted."
 )
 
 

@@ -66,9 +66,8 @@ def _mids() -> timeseries.Panel:
     panel = steps(
         "Mid price",
         f"The middle of best bid and ask, the last of each interval, of the {LINES} busiest "
-        "outcomes "
-        "of this choice. A price holds until it changes; in a red region it may have changed "
-        "unseen.",
+        "outcomes of this choice. A price holds until it changes; in a red region it may have "
+        "changed unseen.",
         [_last_quotes("toFloat64(quote.1 + quote.2) / 2", LINES)],
         unit="percentunit",
         width=24,
@@ -81,8 +80,7 @@ def _spreads() -> timeseries.Panel:
     panel = steps(
         "Bid to ask",
         "Distance of best ask and best bid, the last of each interval: what it costs to change "
-        "one's "
-        "mind, before fees.",
+        "one's mind, before fees.",
         [_last_quotes("toFloat64(quote.2 - quote.1)", LINES)],
         unit="percentunit",
     )
@@ -128,8 +126,7 @@ def _rates() -> timeseries.Panel:
     panel = lines(
         "Ticks per second",
         "Stored ticks by platform and kind. Records that came twice count twice until ClickHouse "
-        "has "
-        "merged them.",
+        "has merged them.",
         [counted],
         unit="short",
         width=24,
@@ -148,8 +145,7 @@ def _which() -> Builder[Panel]:
     return grid(
         "Which outcome this is",
         "Of the chosen outcomes the one that had something in the most minutes. Choose a market "
-        "above "
-        "to see another.",
+        "above to see another.",
         [about],
         unit="short",
         height=3,
@@ -186,8 +182,8 @@ def _quotes_and_trades() -> timeseries.Panel:
     panel = steps(
         "Bid, ask and trades",
         "Best bid and ask as they stood at the end of each interval, and trades as points (of "
-        "several in one frame, the last). A "
-        "trade outside of the band means that the quote moved within the interval.",
+        "several in one frame, the last). A trade outside of the band means that the quote moved "
+        "within the interval.",
         [quotes, trades],
         unit="percentunit",
         width=16,
@@ -222,8 +218,7 @@ def _sizes() -> timeseries.Panel:
     panel = steps(
         "Size at the best prices",
         "Contracts or shares at the best bid (up) and the best ask (down): what could be had at "
-        "once. "
-        "Venues that state no size have no line.",
+        "once. Venues that state no size have no line.",
         [sizes],
         unit="short",
         width=8,
@@ -249,8 +244,7 @@ def _candles(of: str) -> candlestick.Panel:
     about = {
         "trade": "First, highest, lowest and last trade of each minute or longer, with the volume.",
         "mid": "The same of the middle between best bid and ask, for outcomes that trade seldom; "
-        "the "
-        "volume is that of the trades.",
+        "the volume is that of the trades.",
     }
     panel = dress(
         candlestick.Panel(), titles[of], about[of], [found], unit="percentunit", height=10

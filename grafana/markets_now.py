@@ -103,9 +103,8 @@ def numbers() -> list[stat.Panel]:
         ).display_name(LABEL),
         number(
             "Age of the newest tick",
-            f"Time since the last tick, by platform, whatever the board's time is. Red from "
-            f"{SILENCE} "
-            "s on: the platform is silent, and its prices can't be trusted.",
+            "Time since the last tick, by platform, whatever the board's time is. Red from "
+            f"{SILENCE} s on: the platform is silent, and its prices can't be trusted.",
             [age],
             unit="s",
             no_data="No tick was ever stored",
@@ -124,10 +123,8 @@ def numbers() -> list[stat.Panel]:
         number(
             "Age at receipt",
             "Median time from the venue's clock to our receipt in the newest interval. It holds "
-            "the "
-            "offset of both clocks: the Latency board tells more. Platforms without a time of "
-            "their "
-            "own are missing.",
+            "the offset of both clocks: the Latency board tells more. Platforms without a time of "
+            "their own are missing.",
             [late],
             unit="ms",
         )
@@ -137,8 +134,8 @@ def numbers() -> list[stat.Panel]:
         .links([leads_to("Latency", board.LATENCY)]),
         number(
             "Open gaps",
-            "Gaps that are open now, of the chosen markets and of their whole platforms. "
-            "What they concern can't be trusted.",
+            "Gaps that are open now, of the chosen markets and of their whole platforms. What "
+            "they concern can't be trusted.",
             [untrusted],
             unit="short",
         )
@@ -181,9 +178,8 @@ def ticks() -> table.Panel:
     shown = grid(
         "Live ticks",
         f"The {TICKS} newest ticks of this choice. A quote is a change of the best bid or ask, a "
-        "trade "
-        "a fill; prices are parts of the payout; what a venue doesn't say is empty. Age is the "
-        "venue's time to our receipt, below zero if the clocks disagree. A click on a market "
+        "trade a fill; prices are parts of the payout; what a venue doesn't say is empty. Age is "
+        "the venue's time to our receipt, below zero if the clocks disagree. A click on a market "
         "chooses it.",
         [newest],
         unit="short",
@@ -239,9 +235,8 @@ def outcomes() -> table.Panel:
     shown = grid(
         "Outcomes, the biggest movers first",
         f"Newest quote and trade of the {OUTCOMES} chosen outcomes with the latest ticks. Change "
-        "is the "
-        "mid now less the first mid in the board's time; empty sides are null, so they have no "
-        "mid.",
+        "is the mid now less the first mid in the board's time; empty sides are null, so they "
+        "have no mid.",
         [now],
         unit="short",
         height=12,

@@ -10,11 +10,9 @@ from grafana.board import Row
 
 ABOUT = (
     "The configured pairs (docs/spreads.md). A difference of mids is no profit: the edge is what "
-    "is "
-    "left per contract after both venues' taker fees, for the size at which it holds, between "
-    "venues "
-    "that pay real money. Whether two markets settle alike is for people to confirm: verified says "
-    "whether somebody has."
+    "is left per contract after both venues' taker fees, for the size at which it holds, between "
+    "venues that pay real money. Whether two markets settle alike is for people to confirm: "
+    "verified says whether somebody has."
 )
 SEVERITIES = ("low", "medium", "high", "critical")
 

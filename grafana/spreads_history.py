@@ -60,8 +60,8 @@ def several() -> list[Builder[Panel]]:
     differences = steps(
         "Largest difference",
         "Largest distance of two venues' mids, the last of each interval. Lines: from 0.10 an "
-        "alert "
-        "is medium, from 0.15 high, from 0.20 critical; each pair has a threshold of its own.",
+        "alert is medium, from 0.15 high, from 0.20 critical; each pair has a threshold of its "
+        "own.",
         [_last("toFloat64(last.2)")],
         unit="percentunit",
     )

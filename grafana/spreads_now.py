@@ -52,8 +52,7 @@ def numbers() -> list[stat.Panel]:
         number(
             "Pairs",
             "Pairs of this choice of which a spread was ever stored, those with an executable "
-            "edge, "
-            "and those whose difference is above their alert threshold.",
+            "edge, and those whose difference is above their alert threshold.",
             [counted],
             unit="short",
             width=9,
@@ -83,8 +82,7 @@ def numbers() -> list[stat.Panel]:
         number(
             "Completeness",
             "Share of the pairs' legs that take part now; the others are closed, stale, untrusted "
-            "or "
-            "without a quote.",
+            "or without a quote.",
             [complete],
             unit="percentunit",
             width=5,
@@ -126,10 +124,9 @@ def pairs() -> table.Panel:
     panel = grid(
         "Pairs by executable edge",
         "Edge: bid where it is sold, less ask where it is bought, less both taker fees, per "
-        "contract; "
-        "null if a side or a fee isn't known. Size: contracts for which it holds; worth: edge "
-        "times "
-        "size. Left out: legs that take no part, and why. A click shows one pair's history.",
+        "contract; null if a side or a fee isn't known. Size: contracts for which it holds; "
+        "worth: edge times size. Left out: legs that take no part, and why. A click shows one "
+        "pair's history.",
         [listed],
         unit="short",
         height=11,
@@ -172,8 +169,7 @@ def edges() -> table.Panel:
     panel = grid(
         "Every pair of venues",
         "The better direction of each two venues, those of play money too, whose edge is no "
-        "profit. "
-        "An edge that is empty can't be executed: a side, its size or a fee isn't known.",
+        "profit. An edge that is empty can't be executed: a side, its size or a fee isn't known.",
         [found],
         unit="short",
         height=9,

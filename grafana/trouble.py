@@ -131,8 +131,7 @@ def _rejected() -> timeseries.Panel:
     return lines(
         "Frames that could not be used",
         "Frames or parts of them that connectors rejected, by reason. Each leaves a gap over what "
-        "it "
-        "may have concerned.",
+        "it may have concerned.",
         [query],
         unit="cps",
         width=6,

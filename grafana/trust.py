@@ -10,8 +10,7 @@ from grafana.board import Row
 ABOUT = (
     "Nothing is given the benefit of the doubt: what no gap speaks of, but nothing vouches for "
     "either, isn't trusted. A gap is a stretch in which a stream could not be followed for sure; "
-    "it "
-    "is data like the ticks themselves."
+    "it is data like the ticks themselves."
 )
 
 
