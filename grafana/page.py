@@ -62,6 +62,12 @@ def drawn(panel: Panel) -> bool:
     return any(isinstance(target, ClickHouseQuery) for target in panel.targets or [])
 
 
+def pictured(board: Dashboard) -> bool:
+    """Return whether a picture shows most of the board's panels."""
+    panels = [panel for panel in board.panels or [] if isinstance(panel, Panel)]
+    return 2 * sum(map(drawn, panels)) > len(panels)
+
+
 def page(boards: Mapping[str, Dashboard]) -> str:
     """Return the page."""
     return "\n".join([HEAD, *(_board(name, each) for name, each in boards.items()), TAIL])
@@ -75,7 +81,7 @@ def _board(name: str, board: Dashboard) -> str:
         board.description or "",
         "",
     ]
-    if any(isinstance(panel, Panel) and drawn(panel) for panel in panels):
+    if pictured(board):
         lines += [f"![{name}](pictures/boards-{name}.png)", ""]
     for panel in panels:
         if isinstance(panel, RowPanel):

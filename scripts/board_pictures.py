@@ -23,6 +23,7 @@ from PIL import Image
 from echoarb.stack import services
 from echoarb.stack.ports import free_port
 from grafana.build import BOARDS
+from grafana.page import pictured
 from schemas.migrate import RetentionSettings, migrate
 from scripts.board_drawing import draw
 from tests.api.support import Tables
@@ -67,8 +68,6 @@ def picture(server: ClickHouse, name: str, board: dict[str, Any]) -> None:
         for panel in board["panels"]
         if panel["type"] != "row"
     }
-    if not any(asked.values()):
-        return
     bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
     figure = plt.figure(figsize=(24 * COLUMN, bottom * ROW))
     gaps = gaps_of(server, board, hours)
@@ -108,7 +107,8 @@ def main() -> None:
             with httpx.Client(trust_env=False, timeout=60) as http:
                 server = ClickHouse(url, DATABASE, http)
                 for name in sys.argv[1:] or BOARDS:
-                    picture(server, name, boards()[name])
+                    if pictured(BOARDS[name]()):
+                        picture(server, name, boards()[name])
         finally:
             engine.stop()
 

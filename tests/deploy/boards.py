@@ -81,7 +81,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class ClickHouse:
-    """Asks over HTTP, as the plugin does."""
+    """Asks over HTTP, as the plugin does, and may only read, as its user."""
 
     url: str
     database: str
@@ -89,7 +89,11 @@ class ClickHouse:
 
     def ask(self, sql: str) -> Answer:
         """Return the answer. Raises Refused."""
-        options = {"database": self.database, "default_format": "JSONCompact"}
+        options = {
+            "database": self.database,
+            "default_format": "JSONCompact",
+            "readonly": "1",
+        }
         found = self.http.post(self.url, params=options, content=sql.encode())
         if found.status_code != 200:
             raise Refused(found.text)

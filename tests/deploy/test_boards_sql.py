@@ -115,6 +115,8 @@ def test_a_misspelt_column_is_the_engines_error(filled: tuple[ClickHouse, Filled
     planted = replace(query, sql=query.sql.replace("bid_size AS", "bid_sise AS"))
     with pytest.raises(Refused, match=r"Unknown expression.*bid_sise"):
         server.ask(expand(planted.sql, over(data, "all")))
+    with pytest.raises(Refused, match="READONLY"):
+        server.ask("CREATE TABLE more (a Int8) ENGINE = Memory")
 
 
 def test_values_choose_and_do_nothing_else(filled: tuple[ClickHouse, Filled]) -> None:
