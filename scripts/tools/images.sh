@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# What `make image` and `make compose` need on a machine that reaches package registries but no image
+# registry: podman, docker-compose, a base image made from Debian's packages under the name that the
+# Dockerfile gives, and what the stand-ins of other people's images are made of. Quick when all is
+# there; may run in the background:  scripts/tools/images.sh >images.log 2>&1 &
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+mkdir -p .tools
+exec 9>.tools/images.lock
+flock 9 # two at once would only get in each other's way
+
+said() { echo "$(date -u +%T) $*"; }
+
+said "podman, docker-compose, hadolint"
+scripts/tools/podman.sh
+scripts/tools/compose.sh
+scripts/tools/hadolint.sh
+
+# crun doesn't know hybrid cgroups, and without CAP_SYS_RESOURCE the default limits can't be set.
+cat >.tools/containers.conf <<'END'
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
+[engine]
+runtime = "runc"
+[network]
+network_backend = "netavark"
+END
+export CONTAINERS_CONF=$PWD/.tools/containers.conf
+
+base=docker.io/library/python:$(sed -n 's/^ARG PYTHON=//p' Dockerfile)
+if ! podman image exists "$base"; then
+  said "base image $base, from Debian bookworm's Python"
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  # python:slim has `python` in /usr/local/bin and the system's certificates; so has this.
+  mmdebstrap --quiet --variant=apt --include=python3-venv,ca-certificates \
+    --customize-hook='ln -s /usr/bin/python3 "$1/usr/local/bin/python"' \
+    --customize-hook='ln -s /usr/bin/python3 "$1/usr/local/bin/python3"' \
+    bookworm "$scratch/base.tar"
+  podman import --quiet --change 'CMD ["python3"]' "$scratch/base.tar" "$base" >/dev/null
+fi
+
+if [ "${1:-}" = --standins ]; then
+  said "stand-ins: Java, Apicurio Registry, Prometheus"
+  scripts/tools/registry.sh
+  scripts/tools/prometheus.sh
+fi
+said "ready"
