@@ -11,7 +11,7 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import latency, markets, spreads, trust
+from grafana import latency, markets, pipeline, spreads, trust
 from grafana.page import page
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
@@ -21,6 +21,7 @@ BOARDS: dict[str, Callable[[], Dashboard]] = {
     "latency": latency.make,
     "spreads": spreads.make,
     "trust": trust.make,
+    "pipeline": pipeline.make,
 }
 
 

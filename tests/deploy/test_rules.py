@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
@@ -98,6 +99,19 @@ def test_a_misspelt_metric_or_label_is_told() -> None:
     ]
     (told,) = promql.mistakes("sum by (platforms) (echoarb_queued_records)")
     assert told.startswith("no label platforms in")
+
+
+def test_a_board_or_a_rule_asks_for_every_metric_of_ours() -> None:
+    used = {
+        selector.name or ""
+        for expr in promql.asked().values()
+        for selector in promql.selectors(promql_parser.parse(expr))
+    }
+
+    def family(name: str) -> str:
+        return re.sub("_(bucket|sum|count)$", "", name)
+
+    assert set(map(family, promql.known())) - set(map(family, used)) == set()
 
 
 @pytest.mark.parametrize("name", list(promql.alerts()))
