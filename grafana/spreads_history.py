@@ -142,7 +142,7 @@ def _probabilities() -> timeseries.Panel:
             color={"mode": "fixed", "fixedColor": ORANGE},
         ),
     )
-    panel.override_by_regexp("probability", with_(displayName=LABEL))
+    panel.override_by_regexp("/^probability/", with_(displayName=LABEL))
     return panel.span_nulls(False).decimals(1).min(0).max(1)
 
 
