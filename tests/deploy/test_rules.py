@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.deploy import promql
+from tests.deploy.boards import boards, panels
 from tests.deploy.rule_cases import CASES, Case
 from tests.deploy.tools import require
 
@@ -136,3 +137,19 @@ def test_the_runbook_has_a_section_for_each_alert_and_no_other() -> None:
     for name, section in sections.items():
         for part in ("**Means**", "**Look**", "**Do**"):
             assert part in section, f"{name} lacks {part}"
+
+
+def test_the_runbook_names_panels_settings_and_sections_that_exist() -> None:
+    text = RUNBOOK.read_text(encoding="utf-8")
+    named = {
+        title.removeprefix("EchoArb / ")
+        for board in boards().values()
+        for title in (board["title"], *(panel["title"] for panel in panels(board)))
+    }
+    spoken_of = set(re.findall(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])", text))
+    assert {each.removeprefix("EchoArb / ") for each in spoken_of} - named == set()
+    settings = set(re.findall(r"\bECHOARB_\w+", text))
+    known = (promql.ROOT / ".env.example").read_text(encoding="utf-8")
+    assert {name for name in settings if f"#{name}=" not in known} == set()
+    anchors = {title.lower() for title in re.findall(r"^### (\w+)$", text, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#(\w+)\)", text)) - anchors == set()
