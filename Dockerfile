@@ -74,5 +74,5 @@ USER 10001:10001
 EXPOSE 8000 9091
 # In shell form, since podman 4.3 takes a list's arguments apart at their spaces.
 # hadolint ignore=DL3025
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD healthcheck
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD healthcheck
 CMD ["echoarb", "--help"]
