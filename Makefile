@@ -8,7 +8,7 @@ LIVE ?=
 MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench -p grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt cover fuzz bench boards lock site clean
+.PHONY: help up test check fmt cover fuzz bench boards rules lock site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ boards: $(VENV)/dev.stamp ## Make the Grafana boards anew from grafana/*.py, and
 	$(BIN)/python -m grafana.build
 	$(BIN)/python -m pytest -q tests/deploy/test_boards*.py $(ARGS)
 	$(BIN)/python -m pytest -q tests/flow/test_faults.py -k every_board
+
+rules: $(VENV)/dev.stamp ## Check the alert rules by promtool, and every PromQL expression on a real Prometheus
+	@scripts/tools/prometheus.sh || [ "$$STRICT" != 1 ]
+	$(BIN)/python -m pytest -q tests/deploy/test_rules.py tests/deploy/test_promql.py $(ARGS)
 
 # Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml

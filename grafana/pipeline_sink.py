@@ -102,7 +102,7 @@ def tables() -> list[table.Panel]:
     parts = grid(
         "Parts",
         "Partitions with most parts. ClickHouse slows inserts down at 1,000 parts of a partition "
-        "and refuses them at 3,000.",
+        "and refuses them at 3,000. Grafana's user needs SELECT on system.parts.",
         [crowded],
         unit="short",
         width=10,
