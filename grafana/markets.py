@@ -34,5 +34,5 @@ def make() -> Dashboard:
             Row("One outcome: the busiest of those chosen", markets_history.one_outcome()),
             Row("Markets", [markets_now.outcomes()]),
         ],
-        [marks.gap_regions(), marks.starts()],
+        [marks.gap_regions(), marks.starts(), marks.closings()],
     )

@@ -1,4 +1,4 @@
-"""What lies under every price: stretches that can't be trusted, and starts of connectors."""
+"""What lies under lines: stretches that can't be trusted, starts of connectors, closings."""
 
 # ruff: noqa: S608 - what is put together here are texts of this package only
 
@@ -68,3 +68,19 @@ def alert_regions() -> Annotation:
         LIMIT {MOST}
     """
     return Annotation("Spread alerts", sql, "orange")
+
+
+def closings() -> Annotation:
+    """Return the moments at which trading in the markets drawn closes or closed."""
+    sql = f"""
+        SELECT assumeNotNull(close_ts) AS time, 'Trading closes' AS title,
+            concat(platform, ': ', markets.title,
+                ifNull(concat('. Result: ', resolution), '')) AS text,
+            concat(platform, ',', status) AS tags
+        FROM markets FINAL
+        WHERE $__timeFilter(close_ts) AND (platform, market_id) IN
+        (SELECT platform, market_id FROM ({busiest(LINES)}))
+        ORDER BY time DESC
+        LIMIT {MOST}
+    """
+    return Annotation("Closings", sql, "purple")

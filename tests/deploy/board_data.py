@@ -15,6 +15,7 @@ from echoarb.seeding.sample import HOUR_US, Sample, described
 from schemas.alert import Alert
 from schemas.clock import now_us
 from schemas.identity import event_id
+from schemas.market import Outcome
 from schemas.topics import PLATFORMS
 from tests.api.support import TOPIC, Tables, make_gap, make_tick
 
@@ -40,7 +41,7 @@ def fill(client: Client, database: str) -> Filled:
     samples(client, database, begin, end, MARKETS)
     tables = Tables(client)
     gaps(tables, begin, end)
-    _quoted(tables, end)
+    _quoted(tables, begin, end)
     alert(tables, end)
     return Filled(begin, end)
 
@@ -77,8 +78,21 @@ def gaps(tables: Tables, begin: int, end: int) -> None:
     tables.insert("gaps", made, uuid5(TOPIC, "gaps"))
 
 
-def _quoted(tables: Tables, end: int) -> None:
+def _quoted(tables: Tables, begin: int, end: int) -> None:
+    """Insert a market that closes in the board's time, a quote and a trade of it."""
     names = {"market_id": QUOTED, "outcome_id": QUOTED}
+    (market,) = (
+        placed.record for placed in described(10, 1, begin) if placed.record.platform == "kalshi"
+    )
+    market = dataclasses.replace(
+        market,
+        market_id=QUOTED,
+        title="Will O'Brien win?",
+        slug=None,
+        outcomes=(Outcome(QUOTED, "yes"),),
+        close_ts=end - 5 * MINUTE,
+    )
+    tables.insert("markets", [market], uuid5(TOPIC, "markets"))
     quote = make_tick(1, **names, ingest_ts=end - 10 * MINUTE, emit_ts=end - 10 * MINUTE + 90)
     trade = {"kind": "trade", "price": Decimal("0.43"), "size": Decimal(7), "side": "buy"}
     empty = dict.fromkeys(("bid", "bid_size", "ask", "ask_size"))

@@ -40,10 +40,10 @@ CHOICES: dict[str, dict[str, Value]] = {
     "one": ONE,
     "several": {
         "platform": ["kalshi", "manifold"],
-        "market": ["SAMPLE-K0-rain-in-lisbon", "SAMPLE-M1-rate-cut"],
-        "outcome": ["SAMPLE-K0-rain-in-lisbon", "SAMPLE-M1-rate-cut"],
+        "market": ["SAMPLE-K0-rain-in-lisbon", "SAMPLE-M1-rate-cut", QUOTED],
+        "outcome": ["SAMPLE-K0-rain-in-lisbon", "SAMPLE-M1-rate-cut", QUOTED],
         "kind": ["quote", "trade"],
-        "search": "sample",
+        "search": "will",
         "stage": ["source_ingest", "append_stored"],
         "pair": ["sample-rain-in-lisbon", "sample-rate-cut"],
         "severity": ["low", "critical"],
@@ -133,7 +133,7 @@ def test_values_choose_and_do_nothing_else(filled: tuple[ClickHouse, Filled]) ->
 
     assert markets(market=[QUOTED]) == {QUOTED}
     assert markets(market=[QUOTED], kind=["trade"], platform=["kalshi"]) == {QUOTED}
-    assert markets(search="o'brien") == set()  # no market record: nothing to search in
+    assert markets(search="WIN o'brien") == {QUOTED}
     assert markets(search="LISBON will")
     assert all("lisbon" in market for market in markets(search="LISBON will"))
     for name in CHOICES["all"]:

@@ -202,6 +202,7 @@ async def test_every_board_answers_over_what_the_stack_stored(stack: Stack) -> N
         now = now_us()
         empty = await asyncio.to_thread(empty_over, server, now - 1_800_000_000, now)
     assert empty <= {
+        "markets/Closings",
         "spreads/Open alerts/A",
         "spreads/Alerts raised/A",
         "spreads/Alerts raised in this time/A",
