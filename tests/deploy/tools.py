@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,9 +22,18 @@ def find(name: str) -> str | None:
 def require(name: str) -> str:
     """Return the path of a tool. Without it, skip the test; under STRICT=1 fail it."""
     path = find(name)
-    if path is None:
-        missing = f"{name} is not on this machine: see scripts/tools/"
-        if os.environ.get("STRICT") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
+    return path if path is not None else lacking(name)
+
+
+def require_folder(name: str) -> Path:
+    """Return a folder of .tools. Without it, skip the test; under STRICT=1 fail it."""
+    path = ROOT / ".tools" / name
+    return path if path.is_dir() else lacking(str(path.relative_to(ROOT)))
+
+
+def lacking(name: str) -> NoReturn:
+    """Skip the test, or fail it under STRICT=1, and say what it lacks."""
+    missing = f"{name} is not on this machine: see scripts/tools/"
+    if os.environ.get("STRICT") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)

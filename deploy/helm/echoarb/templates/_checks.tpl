@@ -59,14 +59,14 @@
 {{- if gt (int64 $c.autoscaling.minReplicas) (int64 $c.autoscaling.maxReplicas) -}}
 {{- fail (printf "%s.autoscaling: minReplicas is more than maxReplicas" $name) -}}
 {{- end -}}
-{{- if not (or $c.autoscaling.targetCPU $c.autoscaling.targetMemory) -}}
+{{- if not (or (int64 $c.autoscaling.targetCPU) (int64 $c.autoscaling.targetMemory)) -}}
 {{- fail (printf "%s.autoscaling needs targetCPU or targetMemory" $name) -}}
 {{- end -}}
 {{- $requests := ($c.resources | default dict).requests | default dict -}}
-{{- if and $c.autoscaling.targetCPU (not $requests.cpu) -}}
+{{- if and (int64 $c.autoscaling.targetCPU) (not $requests.cpu) -}}
 {{- fail (printf "%s.autoscaling.targetCPU is a part of %s.resources.requests.cpu, which is not set" $name $name) -}}
 {{- end -}}
-{{- if and $c.autoscaling.targetMemory (not $requests.memory) -}}
+{{- if and (int64 $c.autoscaling.targetMemory) (not $requests.memory) -}}
 {{- fail (printf "%s.autoscaling.targetMemory is a part of %s.resources.requests.memory, which is not set" $name $name) -}}
 {{- end -}}
 {{- end -}}
