@@ -8,8 +8,9 @@ from grafana import board, markets_history, markets_now, marks, variables
 from grafana.board import Row
 
 ABOUT = (
-    "Every quote and trade as it was stored. Platform, market, outcome, kind and search narrow "
-    "all panels. Red regions are gaps: stretches in which what is drawn can't be trusted."
+    "Every quote and trade as it was stored. Platform, market, outcome and search narrow all "
+    "panels, kind those of ticks. Red regions are gaps: stretches in which what is drawn can't be "
+    "trusted."
 )
 
 
@@ -32,7 +33,7 @@ def make() -> Dashboard:
             Row("Live ticks", [markets_now.ticks()]),
             Row("Prices", markets_history.prices()),
             Row("One outcome: the busiest of those chosen", markets_history.one_outcome()),
-            Row("Markets", [markets_now.outcomes()]),
+            Row("Outcomes", [markets_now.outcomes()]),
         ],
         [marks.gap_regions(), marks.starts(), marks.closings()],
     )

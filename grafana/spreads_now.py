@@ -169,7 +169,8 @@ def edges() -> table.Panel:
     panel = grid(
         "Every pair of venues",
         "The better direction of each two venues, those of play money too, whose edge is no "
-        "profit. An edge that is empty can't be executed: a side, its size or a fee isn't known.",
+        "profit. Where the edge is empty, a side or a fee isn't known, and where the size is, the "
+        "venue doesn't say.",
         [found],
         unit="short",
         height=9,

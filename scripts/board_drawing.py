@@ -95,7 +95,7 @@ def _shown(value: float, unit: str) -> str:
         case "percentunit":
             return f"{value * 100:.1f} %"
         case "ms":
-            return f"{value:.3g} ms"
+            return f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
         case "s":
             return f"{value:.0f} s"
     return f"{value:,.4g}"
