@@ -8,7 +8,7 @@ LIVE ?=
 MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench -p grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt cover fuzz bench boards rules lock site clean
+.PHONY: help up test check fmt cover fuzz bench boards chart rules lock site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,11 @@ boards: $(VENV)/dev.stamp ## Make the Grafana boards anew from grafana/*.py, and
 rules: $(VENV)/dev.stamp ## Check the alert rules by promtool, and every PromQL expression on a real Prometheus
 	@scripts/tools/prometheus.sh || [ "$$STRICT" != 1 ]
 	$(BIN)/python -m pytest -q tests/deploy/test_rules.py tests/deploy/test_promql.py $(ARGS)
+
+chart: $(VENV)/dev.stamp ## Make the Helm chart's copies and table anew, and check it with Helm 3 and 4; STRICT=1 demands the tools
+	$(BIN)/python scripts/chart_files.py
+	for tool in helm kube_schemas; do scripts/tools/$$tool.sh || [ "$(STRICT)" != 1 ] || exit 1; done
+	STRICT=$(STRICT) $(BIN)/python -m pytest -q tests/deploy/test_chart*.py $(ARGS)
 
 # Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml
