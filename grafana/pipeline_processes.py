@@ -15,7 +15,7 @@ def panels() -> list[timeseries.Panel]:
             "Resident memory of each process.",
             _ours("process_resident_memory_bytes"),
             unit="bytes",
-            limit=800 * 1024 * 1024,
+            limit=600 * 1024 * 1024,
         ),
         course(
             "CPU",
