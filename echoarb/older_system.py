@@ -106,14 +106,32 @@ FEATURES = (
     Row("stats: latency percentiles", ("GET /api/v1/stats/latency", "GET /api/v1/latency")),
     Row("stats: sockets", ("GET /ws/stats",)),
     Row("Prometheus metrics", ("file api/metrics.py", "file connectors/metrics.py")),
-    Row("dashboard: status, ticks/s, tick table, pairs, alerts, latency", ("command top",)),
+    Row(
+        "dashboard: status, ticks/s, tick table, pairs, alerts, latency",
+        ("file grafana/dashboards/markets.json", "file docs/boards.md", "command top"),
+        "five Grafana boards; `echoarb top` in a terminal",
+    ),
+    Row(
+        "alert rules for Prometheus",
+        ("file deploy/prometheus/alerts.yml", "file docs/runbook.md"),
+        "it had none",
+    ),
+    Row(
+        "compose file with a monitoring profile",
+        ("file docker-compose.kafka.yml",),
+        "Prometheus and Grafana always come along, provisioned",
+    ),
+    Row(
+        "deployment to Kubernetes",
+        ("file deploy/helm/echoarb/Chart.yaml",),
+        "it had a workflow, and no manifests",
+    ),
     Row("debug injection", ("POST /api/v1/debug/tick",)),
     Row("seed data", ("command seed",)),
     Row("key generation", ("file scripts/generate_kalshi_keys.sh",)),
     Row("setup script", ("file Makefile",), "`make up`"),
-    Row("CI that really tests", ("file .ci/run",)),
+    Row("CI that really tests", ("file .ci/run", "file .github/workflows/ci.yml")),
 )
-LATER = "Dashboards and alert rules for Grafana and Prometheus, and a compose file: not yet."
 
 
 def application() -> Litestar:
@@ -205,7 +223,7 @@ def document() -> str:
         for row in rows:
             here = ", ".join(f"`{place}`" for place in row.here)
             lines.append(f"| {row.had} | {here} | {row.note} |")
-    return "\n".join([*lines, "", LATER, ""])
+    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":

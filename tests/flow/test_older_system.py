@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
 from echoarb.older_system import FEATURES, ROOT, ROUTES
 from schemas.clock import now_us, parse_rfc3339
@@ -330,7 +331,12 @@ async def seeded(_: Ask) -> None:
     assert b"SAMPLE" in done.stdout  # tests/api/test_seed.py runs it
 
 
-async def top(_: Ask) -> None:
+async def boards(_: Ask) -> None:
+    files = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
+    titles = {
+        json.loads(file.read_text())["title"] for file in files
+    }  # test_boards_sql.py runs them
+    assert len(titles) == 5
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "echoarb", "top", "--help"], capture_output=True
     )
@@ -363,8 +369,26 @@ async def setup(_: Ask) -> None:
     assert "\ntest:" in text
 
 
+async def alert_rules(_: Ask) -> None:
+    text = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text()
+    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    assert "EchoArbTargetDown" in {rule.get("alert") for rule in rules}  # test_rules.py runs them
+
+
+async def compose(_: Ask) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.kafka.yml").read_text())["services"]
+    assert {"kafka", "registry", "clickhouse", "prometheus", "grafana", "api"} <= set(services)
+    assert "profiles" not in services["grafana"]
+
+
+async def chart(_: Ask) -> None:
+    found = yaml.safe_load((ROOT / "deploy" / "helm" / "echoarb" / "Chart.yaml").read_text())
+    assert found["name"] == "echoarb"  # tests/deploy/test_chart.py renders it
+
+
 async def ci(_: Ask) -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
 
 
 CHECKS: dict[str, Callable[[Ask], Awaitable[None]]] = {
@@ -412,7 +436,10 @@ CHECKS: dict[str, Callable[[Ask], Awaitable[None]]] = {
     "stats: latency percentiles": latency,
     "stats: sockets": ws_stats,
     "Prometheus metrics": connector_metrics,
-    "dashboard: status, ticks/s, tick table, pairs, alerts, latency": top,
+    "dashboard: status, ticks/s, tick table, pairs, alerts, latency": boards,
+    "alert rules for Prometheus": alert_rules,
+    "compose file with a monitoring profile": compose,
+    "deployment to Kubernetes": chart,
     "debug injection": debug_tick,
     "seed data": seeded,
     "key generation": kalshi_keys,
