@@ -29,16 +29,19 @@ END
 export CONTAINERS_CONF=$PWD/.tools/containers.conf
 
 base=docker.io/library/python:$(sed -n 's/^ARG PYTHON=//p' Dockerfile)
-if ! podman image exists "$base"; then
+# What python:slim has, `python` in /usr/local/bin included; the label tells an older base from this.
+packages=python3-venv,ca-certificates,netbase,tzdata
+label=$(podman image inspect --format '{{index .Labels "packages"}}' "$base" 2>/dev/null || true)
+if [ "$label" != "$packages" ]; then
   said "base image $base, from Debian bookworm's Python"
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
-  # python:slim has `python` in /usr/local/bin and the system's certificates; so has this.
-  mmdebstrap --quiet --variant=apt --include=python3-venv,ca-certificates \
+  mmdebstrap --quiet --variant=apt --include="$packages" \
     --customize-hook='ln -s /usr/bin/python3 "$1/usr/local/bin/python"' \
     --customize-hook='ln -s /usr/bin/python3 "$1/usr/local/bin/python3"' \
     bookworm "$scratch/base.tar"
-  podman import --quiet --change 'CMD ["python3"]' "$scratch/base.tar" "$base" >/dev/null
+  podman import --quiet --change 'CMD ["python3"]' --change "LABEL packages=$packages" \
+    "$scratch/base.tar" "$base" >/dev/null
 fi
 
 if [ "${1:-}" = --standins ]; then
