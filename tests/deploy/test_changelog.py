@@ -43,6 +43,20 @@ def test_the_newest_version_is_ours_or_unreleased() -> None:
         assert set(re.findall(r"^### (.+)$", said, re.MULTILINE)) <= KINDS
 
 
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [
+        ("Dockerfile", r"^ARG VERSION=(.+)$"),
+        ("deploy/helm/echoarb/Chart.yaml", r"^version: (.+)$"),
+        ("deploy/helm/echoarb/Chart.yaml", r'^appVersion: "(.+)"$'),
+        ("docker-compose.kafka.yml", r"echoarb/echoarb:([\w.]+)\}$"),
+    ],
+)
+def test_one_version_everywhere(file: str, pattern: str) -> None:
+    found = re.findall(pattern, (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    assert set(found) == {changelog.project_version()}
+
+
 def test_notes_are_of_one_version_alone() -> None:
     assert changelog.release_notes(TEXT, "v0.2.0", "0.2.0") == "### Added\n\n- More."
     assert changelog.notes(TEXT, "0.1.0") == "- Some."
