@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import stat
+from grafana_foundation_sdk.builders import stat, statetimeline
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import (
@@ -12,10 +12,13 @@ from grafana import (
     pipeline_connectors,
     pipeline_processes,
     pipeline_sink,
+    prometheus,
     variables,
 )
 from grafana.board import Row
 from grafana.measured import figure, rate, total
+from grafana.panels import RED, named, states
+from grafana.prometheus import promql
 
 ABOUT = (
     "The machinery, from sockets to clients: rates, lag, errors, resources. The rows follow the "
@@ -32,7 +35,7 @@ def make() -> Dashboard:
         ABOUT,
         [variables.clickhouse_source(), variables.prometheus_source(), variables.platform()],
         [
-            Row("Now", _numbers()),
+            Row("Now", [*_numbers(), _firing()]),
             Row("Connectors", pipeline_connectors.panels()),
             Row("Sink", pipeline_sink.panels()),
             Row("ClickHouse", pipeline_sink.tables()),
@@ -98,3 +101,21 @@ def _numbers() -> list[stat.Panel]:
             "WebSocket clients", "Connected now.", total("echoarb_api_ws_clients"), unit="short"
         ),
     ]
+
+
+def _firing() -> statetimeline.Panel:
+    query = promql(
+        'max by (alertname, severity) (ALERTS{alertname=~"EchoArb.*",alertstate="firing"})',
+        "{{alertname}} ({{severity}})",
+    )
+    panel = states(
+        "Alerts firing",
+        "Alerts of deploy/prometheus/alerts.yml while they fire; docs/runbook.md has a section for "
+        "each.",
+        [query],
+        unit="short",
+        height=6,
+        source=prometheus.SOURCE,
+        no_data="No alert has fired, if Prometheus has the rules",
+    )
+    return panel.mappings([named({"1": ("firing", RED)})])

@@ -32,6 +32,7 @@ SPLITTING = frozenset({"==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"})
 def known() -> dict[str, frozenset[str]]:
     """Return every series name of our code with its labels."""
     found: dict[str, frozenset[str]] = {name: frozenset() for name in PROCESS}
+    found["ALERTS"] = frozenset({"alertname", "alertstate", "severity"})
     packages = (ROOT / name for name in ("agents", "api", "connectors"))
     files = [path for package in packages for path in sorted(package.glob("*metrics.py"))]
     for name in (*(f"{path.parent.name}.{path.stem}" for path in files), "schemas.process"):
