@@ -86,6 +86,17 @@ CASES = (
         "api at i uses 90% of its file descriptors.",
     ),
     Case(
+        "ConnectorGone",
+        {
+            'echoarb_connected_sockets{platform="kalshi"}': "3+0x4 stale _x12 3+0x9",
+            'echoarb_connected_sockets{platform="manifold"}': "1+0x60",
+        },
+        *(4, 12, 20),
+        _KALSHI,
+        "A connector of kalshi ran within the last hour, and Prometheus has seen none for five "
+        "minutes.",
+    ),
+    Case(
         "NoSockets",
         {'echoarb_connected_sockets{platform="kalshi"}': "3+0x4 0+0x9 3+0x9"},
         *(4, 8, 16),
