@@ -12,6 +12,7 @@ import pytest
 from schemas.migrate import RetentionSettings, migrate
 from tests.deploy.board_data import Filled, fill
 from tests.deploy.boards import ClickHouse
+from tests.deploy.compose import Stack
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,10 @@ def filled(clickhouse: str) -> Iterator[tuple[ClickHouse, Filled]]:
         yield ClickHouse(clickhouse, name, http), fill(client, name)
     client.command(f"DROP DATABASE {name} SYNC")
     client.close()
+
+
+@pytest.fixture(scope="session")
+def compose_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """docker-compose.kafka.yml, up on podman with simulated venues."""
+    with Stack(tmp_path_factory.mktemp("compose")).up() as stack:
+        yield stack
