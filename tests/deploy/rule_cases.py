@@ -42,6 +42,17 @@ CASES = (
         {"job": "echoarb-api", "instance": "api:9091"},
         "echoarb-api at api:9091 has not answered Prometheus for two minutes.",
     ),
+    Case(  # whatever the job is called
+        "TargetDown",
+        {
+            'up{job="j",instance="i"}': "1+0x4 0+0x9 1+0x9",
+            'up{job="j",instance="not ours"}': "0+0x60",
+            **_build("api", "1+0x4 stale _x9 1+0x9"),
+        },
+        *(4, 8, 16),
+        {"job": "j", "instance": "i"},
+        "j at i has not answered Prometheus for two minutes.",
+    ),
     Case(
         "ServiceAbsent",
         {
