@@ -12,7 +12,8 @@ import yaml
 from echoarb.commands.settings import example
 from scripts.chart_files import TYPED, setting_schemas, stale
 from scripts.chart_values import table
-from tests.deploy.chart import CASES, CHART, HELMS, of_kind, pod, template
+from tests.deploy.chart import CASES, CHART, HELMS, of_kind, pod, template, values_json
+from tests.deploy.tools import ROOT
 
 pytestmark = pytest.mark.xdist_group("chart")
 
@@ -30,6 +31,10 @@ WRONG = [
     ("config.KAFKA_PASSWORD=secret", "additional properties 'KAFKA_PASSWORD' not allowed"),
     ("config.LOG_LEVEL=LOUD", "value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
     ("config.ALERT_CLEAR_RATIO=-1", "at '/config/ALERT_CLEAR_RATIO': "),
+    (
+        r"pods.podLabels.app\.kubernetes\.io/component=x",
+        "at '/pods/podLabels/app.kubernetes.io~1component': false",
+    ),
     ("image.digest=sha256:12", "at '/image/digest': 'sha256:12' does not match pattern"),
     ("image.pullPolicy=Sometimes", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
     ("sink.replicas=two", "at '/sink/replicas': got string, want integer"),
@@ -157,6 +162,21 @@ def test_lists_of_markets_are_the_connectors_own_files(tmp_path: Any) -> None:
 
 def test_made_files_are_those_that_the_script_makes() -> None:
     assert stale() == [], "run .venv/bin/python scripts/chart_files.py"
+
+
+def test_the_guides_values_are_taken_by_the_chart() -> None:
+    guide = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)]
+    values = [block for block in blocks if "apiVersion" not in block]
+    assert len(values) == 4
+    for block in values:
+        done = template(
+            "helm4",
+            "minimal",
+            *(["--set", "api.open=false"] if "api" in block else []),
+            *values_json(block),
+        )
+        assert done.returncode == 0, (block, done.stderr)
 
 
 def test_a_value_without_a_description_has_no_table() -> None:
