@@ -44,6 +44,7 @@ site: $(VENV)/dev.stamp ## Build the documents as a site, site/index.html; a bro
 
 boards: $(VENV)/dev.stamp ## Make the Grafana boards anew from grafana/*.py, and run their checks
 	$(BIN)/python -m grafana.build
+	$(BIN)/python scripts/chart_files.py
 	$(BIN)/python -m pytest -q tests/deploy/test_boards*.py $(ARGS)
 	$(BIN)/python -m pytest -q tests/flow/test_faults.py -k every_board
 
