@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from typing import Any
 
 import pytest
@@ -166,3 +167,9 @@ def test_the_package_holds_boards_and_alerts_and_no_test_values(tmp_path: Any) -
 
 def test_extra_objects_may_be_maps_or_templates() -> None:
     assert {f"{FULL}-more", "rel-text"} <= of_kind("ConfigMap", "everything").keys()
+
+
+def test_the_chart_installs_the_version_that_this_is() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert chart["appVersion"] == project["version"]
