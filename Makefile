@@ -8,7 +8,7 @@ LIVE ?=
 MYPY_PACKAGES := -p schemas -p connectors -p agents -p api -p echoarb -p bench -p grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fmt cover fuzz bench boards chart rules lock site clean
+.PHONY: help up test check fmt cover fuzz bench boards chart rules image compose lock site clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,14 @@ fuzz: $(VENV)/dev.stamp ## Let schemathesis try a thousand examples of each API 
 
 bench: $(VENV)/dev.stamp ## Measure the sink against stock Faust and the limits (ARGS="--json")
 	@$(BIN)/python -m bench $(ARGS)
+
+image: $(VENV)/dev.stamp ## Build the image without Docker and run what is in it (STRICT=1: all of it, or fail)
+	@scripts/tools/images.sh --standins || [ "$$STRICT" != 1 ]
+	$(BIN)/python -m pytest -q tests/deploy/test_image.py $(ARGS)
+
+compose: $(VENV)/dev.stamp ## Bring docker-compose.kafka.yml and the chart's pods up on podman (STRICT=1 as above)
+	@scripts/tools/images.sh --standins || [ "$$STRICT" != 1 ]
+	$(BIN)/python -m pytest -q tests/deploy/test_compose.py tests/deploy/test_compose_users.py tests/deploy/test_play_kube.py $(ARGS)
 
 site: $(VENV)/dev.stamp ## Build the documents as a site, site/index.html; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

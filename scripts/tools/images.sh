@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # What `make image` and `make compose` need on a machine that reaches package registries but no image
 # registry: podman, docker-compose, a base image made from Debian's packages under the name that the
-# Dockerfile gives, and what the stand-ins of other people's images are made of. Quick when all is
-# there; may run in the background:  scripts/tools/images.sh >images.log 2>&1 &
+# Dockerfile gives and, with --standins, our image and what the stand-ins of other people's images are
+# made of. Quick when all is there; may run in the background:
+#
+#   scripts/tools/images.sh --standins >images.log 2>&1 &
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -48,5 +50,7 @@ if [ "${1:-}" = --standins ]; then
   said "stand-ins: Java, Apicurio Registry, Prometheus"
   scripts/tools/registry.sh
   scripts/tools/prometheus.sh
+  said "our image"
+  scripts/tools/build.sh localhost/echoarb-test:latest
 fi
 said "ready"

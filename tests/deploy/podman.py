@@ -19,8 +19,6 @@ from tests.deploy.tools import ROOT, require
 
 CONFIG = ROOT / ".tools" / "containers.conf"
 IMAGE = "localhost/echoarb-test:latest"
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-PIP_CONFIG = Path("/etc/pip.conf")
 BUILD_SECONDS = 900
 
 
@@ -76,11 +74,7 @@ def require_podman() -> None:
 def image() -> str:
     """Return our image, built from the working tree by buildah."""
     require_podman()
-    secrets = [f"--secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
-    if PIP_CONFIG.exists():
-        secrets.append(f"--secret=id=pip,src={PIP_CONFIG}")
-    options = ["--network=host", "--pull-never", "--layers", "--format=docker", *secrets]
-    run("buildah", "bud", *options, "--tag", IMAGE, ROOT, seconds=BUILD_SECONDS)
+    run(ROOT / "scripts/tools/build.sh", IMAGE, seconds=BUILD_SECONDS)
     return IMAGE
 
 
