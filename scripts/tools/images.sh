@@ -47,9 +47,10 @@ if [ "$label" != "$packages" ]; then
 fi
 
 if [ "${1:-}" = --standins ]; then
-  said "stand-ins: Java, Apicurio Registry, Prometheus"
+  said "stand-ins: Java, Apicurio Registry, Prometheus; Helm"
   scripts/tools/registry.sh
   scripts/tools/prometheus.sh
+  scripts/tools/helm.sh
   said "our image"
   scripts/tools/build.sh localhost/echoarb-test:latest
 fi
