@@ -19,6 +19,13 @@ scripts/tools/podman.sh
 scripts/tools/compose.sh
 scripts/tools/hadolint.sh
 
+if [ "${1:-}" = --standins ]; then
+  said "stand-ins, meanwhile: Prometheus, Java, Apicurio Registry; Helm"
+  scripts/tools/prometheus.sh
+  (scripts/tools/registry.sh && scripts/tools/helm.sh) &
+  fetching=$!
+fi
+
 # crun doesn't know hybrid cgroups, and without CAP_SYS_RESOURCE the default limits can't be set.
 cat >.tools/containers.conf <<'END'
 [containers]
@@ -47,10 +54,7 @@ if [ "$label" != "$packages" ]; then
 fi
 
 if [ "${1:-}" = --standins ]; then
-  said "stand-ins: Java, Apicurio Registry, Prometheus; Helm"
-  scripts/tools/registry.sh
-  scripts/tools/prometheus.sh
-  scripts/tools/helm.sh
+  wait "$fetching"
   said "our image"
   scripts/tools/build.sh localhost/echoarb-test:latest
 fi
