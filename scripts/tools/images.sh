@@ -53,6 +53,9 @@ if [ "$label" != "$packages" ]; then
     "$scratch/base.tar" "$base" >/dev/null
 fi
 
+# A machine may have all of podman and yet not be allowed to run a container.
+podman run --rm --pull=never --network=none --read-only "$base" true
+
 if [ "${1:-}" = --standins ]; then
   wait "$fetching"
   said "our image"
