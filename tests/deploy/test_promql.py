@@ -91,6 +91,9 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
             ports = {p.name: p.metrics_port for p in stack.supervisor.parts.values()}
             async with scraping(folder, ports) as prometheus:
                 client = asyncio.create_task(use(stack))
+                async with asyncio.timeout(SECONDS):  # two scrapes make a rate
+                    while not await prometheus.query("rate(echoarb_frames_total[1m])"):
+                        await asyncio.sleep(0.2)
                 yield Watched(stack, prometheus)
                 client.cancel()
                 await asyncio.gather(client, return_exceptions=True)
@@ -129,7 +132,10 @@ async def test_a_misspelt_metric_has_none(watched: Watched) -> None:
 
 
 async def test_no_rule_finds_trouble_where_there_is_none(watched: Watched) -> None:
-    assert await watched.prometheus.alerts() == {}
+    async with asyncio.timeout(SECONDS):  # until a rule has seen every service
+        while found := await watched.prometheus.alerts():
+            assert "firing" not in found.values()
+            await asyncio.sleep(0.5)
 
 
 async def test_promtool_accepts_what_each_service_says(watched: Watched) -> None:
