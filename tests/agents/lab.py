@@ -222,9 +222,20 @@ def until(done: Callable[[], Any], seconds: float = 30) -> None:
 
 def end(sink: subprocess.Popen[bytes], number: int = signal.SIGTERM, seconds: float = 60) -> int:
     """Send the signal to a sink that runs and return the exit code."""
+    until(lambda: sink.poll() is not None or _handles(sink.pid, number), seconds)
     assert sink.poll() is None
     sink.send_signal(number)
     return sink.wait(seconds)
+
+
+def _handles(pid: int, number: int) -> bool:
+    """Return whether a process has a handler for a signal: one that has just begun has none yet."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True  # no Linux, or gone
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def in_background(work: Callable[[], None]) -> threading.Thread:

@@ -92,7 +92,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
             async with scraping(folder, ports) as prometheus:
                 client = asyncio.create_task(use(stack))
                 async with asyncio.timeout(SECONDS):  # two scrapes make a rate
-                    while not await prometheus.query("rate(echoarb_frames_total[1m])"):
+                    while not await prometheus.query("rate(echoarb_frames_total[1m])"):  # noqa: ASYNC110
                         await asyncio.sleep(0.2)
                 yield Watched(stack, prometheus)
                 client.cancel()
