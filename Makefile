@@ -18,7 +18,7 @@ up: $(VENV)/run.stamp ## Run the pipeline on the local stack, with simulated ven
 	@$(BIN)/echoarb up $(if $(filter-out 0 false no,$(LIVE)),--live) $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the tests (ARGS="-k sink -x" to choose)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.stamp ## Lint, format check and strict types
 	$(BIN)/ruff check .

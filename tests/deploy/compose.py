@@ -116,8 +116,9 @@ class Stack:
     def _check_health(self) -> None:
         # Without systemd podman has no timer of its own for healthchecks.
         while not self._ended.wait(1.0):
-            running = podman.run("podman", "ps", "--filter", f"name={PROJECT}-", "-q", check=False)
-            for container in running.stdout.split():
+            # Only those that have not been found healthy: each check is a process in a container.
+            asked = ("--filter", f"name={PROJECT}-", "--filter", "health=starting")
+            for container in podman.run("podman", "ps", *asked, "-q", check=False).stdout.split():
                 podman.run("podman", "healthcheck", "run", container, check=False)
 
     def ask(self, port: str, path: str) -> httpx.Response | None:
