@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ class Stack:
             "DOCKER_HOST": f"unix://{self._socket}",
         }
         self._ended = threading.Event()
+        self.end: Callable[[], object] = lambda: None
+        """Ends it before its time."""
 
     def url(self, port: str, path: str) -> str:
         """Return a URL of a published port."""

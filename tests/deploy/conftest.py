@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 
@@ -30,6 +31,12 @@ def filled(clickhouse: str) -> Iterator[tuple[ClickHouse, Filled]]:
 
 @pytest.fixture(scope="session")
 def compose_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """docker-compose.kafka.yml, up on podman with simulated venues."""
-    with Stack(tmp_path_factory.mktemp("compose")).up() as stack:
+    """docker-compose.kafka.yml, up on podman with simulated venues.
+
+    The last module that uses it ends it: its two dozen processes would go on beside all tests that
+    come after.
+    """
+    with contextlib.ExitStack() as ending:
+        stack = ending.enter_context(Stack(tmp_path_factory.mktemp("compose")).up())
+        stack.end = ending.close
         yield stack

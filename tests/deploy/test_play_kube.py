@@ -97,6 +97,7 @@ def pods(
         podman.run(
             "podman", "pod", "rm", "-f", "-t", "1", f"{RELEASE}-migrate", *names, check=False
         )
+        compose_stack.end()  # nobody comes after
 
 
 def containers(pod: str) -> list[str]:

@@ -22,7 +22,12 @@ import pytest
 from echoarb.stack.ports import free_port
 from schemas.clock import parse_rfc3339
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.xdist_group("up")]
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("up"),
+]
 SECONDS = 90
 PORTS = ("--api-port", "--metrics-port", "--kafka-port", "--registry-port", "--clickhouse-port")
 
