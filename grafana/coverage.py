@@ -11,7 +11,6 @@ platform's last tick once it has been silent for five minutes.
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import stat, statetimeline
-from grafana_foundation_sdk.models.common import BigValueGraphMode
 
 from grafana.clickhouse import Sql, chosen, series
 from grafana.markets_now import SILENCE
@@ -144,8 +143,9 @@ def numbers() -> list[stat.Panel]:
         unit="percentunit",
         width=8,
         no_data="No tick was ever stored",
+        course=False,
     )
-    panel.display_name(LABEL).thresholds(TRUSTED).graph_mode(BigValueGraphMode.NONE)
+    panel.display_name(LABEL).thresholds(TRUSTED)
     return [panel.decimals(1)]
 
 

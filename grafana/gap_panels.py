@@ -9,7 +9,6 @@ from typing import get_args
 from grafana_foundation_sdk.builders import common, stat, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import (
-    BigValueGraphMode,
     GraphDrawStyle,
     StackingMode,
 )
@@ -63,31 +62,31 @@ def numbers() -> list[stat.Panel]:
             "Gaps that are open now. What they concern can't be trusted.",
             [still_open],
             unit="short",
-        )
-        .graph_mode(BigValueGraphMode.NONE)
-        .thresholds(levels(GREEN, (1, RED))),
+            course=False,
+        ).thresholds(levels(GREEN, (1, RED))),
         number(
             "Oldest open gap",
             "How long it has been open. From two minutes on it is an alert.",
             [oldest],
             unit="s",
             no_data="None is open",
-        )
-        .graph_mode(BigValueGraphMode.NONE)
-        .thresholds(levels(YELLOW, (120, RED))),
+            course=False,
+        ).thresholds(levels(YELLOW, (120, RED))),
         number(
             "Gaps begun",
             "Gaps that began in the board's time, starts of connectors not counted.",
             [began],
             unit="short",
-        ).graph_mode(BigValueGraphMode.NONE),
+            course=False,
+        ),
         number(
             "Messages missed",
             "Sum over these gaps, where it is known: only venues with sequence numbers tell.",
             [missed],
             unit="short",
             no_data="Not known",
-        ).graph_mode(BigValueGraphMode.NONE),
+            course=False,
+        ),
     ]
 
 

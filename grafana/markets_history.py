@@ -152,19 +152,24 @@ def _which() -> Builder[Panel]:
     )
 
 
-def _quotes_and_trades() -> timeseries.Panel:
-    quotes = series(f"""
-        SELECT time, quote.1 AS bid, quote.2 AS ask
+def _at_ends(columns: str, shown: str) -> str:
+    """Return a query for ``shown`` of ``quote``: columns of the last quote of each interval."""
+    return f"""
+        SELECT time, {shown}
         FROM
         (
             SELECT $__timeInterval(ingest_ts) AS time,
-                argMax(tuple(bid, ask), tuple(ingest_ts, kafka_offset)) AS quote
+                argMax(tuple({columns}), tuple(ingest_ts, kafka_offset)) AS quote
             FROM ticks
             WHERE {TICKS_CHOSEN} AND kind = 'quote' AND {among(1)}
             GROUP BY time
         )
         ORDER BY time
-    """)
+    """
+
+
+def _quotes_and_trades() -> timeseries.Panel:
+    quotes = series(_at_ends("bid, ask", "quote.1 AS bid, quote.2 AS ask"))
     trades = series(
         f"""
         SELECT time, price
@@ -203,18 +208,7 @@ def _quotes_and_trades() -> timeseries.Panel:
 
 
 def _sizes() -> timeseries.Panel:
-    sizes = series(f"""
-        SELECT time, quote.1 AS "at bid", -quote.2 AS "at ask"
-        FROM
-        (
-            SELECT $__timeInterval(ingest_ts) AS time,
-                argMax(tuple(bid_size, ask_size), tuple(ingest_ts, kafka_offset)) AS quote
-            FROM ticks
-            WHERE {TICKS_CHOSEN} AND kind = 'quote' AND {among(1)}
-            GROUP BY time
-        )
-        ORDER BY time
-    """)
+    sizes = series(_at_ends("bid_size, ask_size", 'quote.1 AS "at bid", -quote.2 AS "at ask"'))
     panel = steps(
         "Size at the best prices",
         "Contracts or shares at the best bid (up) and the best ask (down): what could be had at "

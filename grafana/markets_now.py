@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import stat, table
-from grafana_foundation_sdk.models.common import BigValueGraphMode, TableCellHeight
+from grafana_foundation_sdk.models.common import TableCellHeight
 
 from grafana import board
 from grafana.clickhouse import chosen, rows, series
@@ -108,9 +108,9 @@ def numbers() -> list[stat.Panel]:
             [age],
             unit="s",
             no_data="No tick was ever stored",
+            course=False,
         )
         .display_name(LABEL)
-        .graph_mode(BigValueGraphMode.NONE)
         .thresholds(levels(GREEN, (30, YELLOW), (SILENCE, RED))),
         number(
             "Bid to ask",
@@ -138,8 +138,8 @@ def numbers() -> list[stat.Panel]:
             "they concern can't be trusted.",
             [untrusted],
             unit="short",
+            course=False,
         )
-        .graph_mode(BigValueGraphMode.NONE)
         .thresholds(levels(GREEN, (1, RED)))
         .links([leads_to("Which, and why", board.TRUST)]),
     ]
@@ -190,7 +190,10 @@ def ticks() -> table.Panel:
     for column in ("Price", "Bid", "Ask", "Spread"):
         shown.override_by_name(column, with_(unit="percentunit", decimals=1))
     shown.override_by_name("Received", with_(unit="dateTimeAsIso", custom__width=190))
-    shown.override_by_name("Market", with_(links=[_this_market()], custom__width=320))
+    shown.override_by_name(
+        "Market",
+        with_(links=[_of_this_market("Only this market", board.MARKETS)], custom__width=320),
+    )
     coloured = {"type": "color-text"}
     shown.override_by_name("Side", with_(custom__cellOptions=coloured))
     limits = levels(GREEN, (100, YELLOW), (500, ORANGE), (5000, RED)).build()
@@ -257,23 +260,23 @@ def outcomes() -> table.Panel:
     shown.override_by_name("Closes", with_(unit="dateTimeAsIso"))
     states = named({"open": ("open", GREEN), "paused": ("paused", YELLOW), "resolved": ("", BLUE)})
     shown.override_by_name("Status", with_(mappings=[states]))
-    shown.override_by_name("Market", with_(links=[_this_market(), _its_trust()], custom__width=320))
+    shown.override_by_name(
+        "Market",
+        with_(
+            links=[
+                _of_this_market("Only this market", board.MARKETS),
+                _of_this_market("Can it be trusted?", board.TRUST),
+            ],
+            custom__width=320,
+        ),
+    )
     return shown
 
 
-def _this_market() -> dict[str, object]:
+def _of_this_market(title: str, uid: str) -> dict[str, object]:
     return to_board(
-        "Only this market",
-        board.MARKETS,
-        platform="${__data.fields.Platform}",
-        market='${__data.fields["Market id"]:percentencode}',
-    )
-
-
-def _its_trust() -> dict[str, object]:
-    return to_board(
-        "Can it be trusted?",
-        board.TRUST,
+        title,
+        uid,
         platform="${__data.fields.Platform}",
         market='${__data.fields["Market id"]:percentencode}',
     )

@@ -103,11 +103,14 @@ def steps(title: str, description: str, queries: Queries, **more: Any) -> timese
     return panel.line_interpolation(LineInterpolation.STEP_AFTER).span_nulls(True)
 
 
-def number(title: str, description: str, queries: Queries, **more: Any) -> stat.Panel:
-    """Return the newest value of each series, large, with its course behind it."""
+def number(
+    title: str, description: str, queries: Queries, *, course: bool = True, **more: Any
+) -> stat.Panel:
+    """Return the newest value of each series, large; where there is one, its course behind it."""
     more = {"width": 4, "height": 4, **more}
     panel = dress(stat.Panel(), title, description, queries, **more)
-    panel.graph_mode(BigValueGraphMode.AREA).color_mode(BigValueColorMode.VALUE)
+    panel.graph_mode(BigValueGraphMode.AREA if course else BigValueGraphMode.NONE)
+    panel.color_mode(BigValueColorMode.VALUE)
     return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import stat, table
-from grafana_foundation_sdk.models.common import BigValueGraphMode
 
 from grafana import board
 from grafana.clickhouse import chosen, rows, series
@@ -56,7 +55,8 @@ def numbers() -> list[stat.Panel]:
             [counted],
             unit="short",
             width=9,
-        ).graph_mode(BigValueGraphMode.NONE),
+            course=False,
+        ),
         number(
             "Best executable edge",
             "Largest edge per contract, after fees, between venues that pay real money.",
@@ -64,10 +64,10 @@ def numbers() -> list[stat.Panel]:
             unit="percentunit",
             width=5,
             no_data="No pair can be executed",
+            course=False,
         )
         .decimals(2)
-        .thresholds(EDGE)
-        .graph_mode(BigValueGraphMode.NONE),
+        .thresholds(EDGE),
         number(
             "Largest difference",
             "Largest distance of two venues' mids. No profit by itself: colours are the alert's.",
@@ -75,10 +75,10 @@ def numbers() -> list[stat.Panel]:
             unit="percentunit",
             width=5,
             no_data="No pair has two mids",
+            course=False,
         )
         .decimals(2)
-        .thresholds(BANDS)
-        .graph_mode(BigValueGraphMode.NONE),
+        .thresholds(BANDS),
         number(
             "Completeness",
             "Share of the pairs' legs that take part now; the others are closed, stale, untrusted "
@@ -87,10 +87,10 @@ def numbers() -> list[stat.Panel]:
             unit="percentunit",
             width=5,
             no_data="No spread was ever stored",
+            course=False,
         )
         .decimals(0)
-        .thresholds(levels(RED, (0.5, YELLOW), (0.9, GREEN)))
-        .graph_mode(BigValueGraphMode.NONE),
+        .thresholds(levels(RED, (0.5, YELLOW), (0.9, GREEN))),
     ]
 
 
