@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter
 
+from schemas.errors import UNREADABLE
 from schemas.topics import PLATFORMS
 
 TICKS = Counter("echoarb_latency_ticks", "Ticks whose times were read", ["platform"])
@@ -23,6 +24,6 @@ STORED_FAILURES = Counter(
 for _platform in PLATFORMS:
     for _reason in (
         *("late", "append_time_ahead", "no_append_time", "time_far_off", "not_restored"),
-        *("framing", "unknown_schema", "truncated"),
+        *UNREADABLE,
     ):
         UNCOUNTED.labels(_platform, _reason)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.errors import UNUSABLE
+
 ROWS = Counter("echoarb_sink_rows", "Rows stored", ["table"])
 SKIPPED = Counter(
     "echoarb_sink_skipped", "Records read again that were stored or buried before", ["table"]
@@ -35,7 +37,7 @@ BATCH_ROWS = Histogram(
     buckets=(1, 10, 100, 1_000, 10_000, 50_000, 100_000, 500_000),
 )
 
-for _reason in ("framing", "unknown_schema", "truncated", "trailing", "value", "insert"):
+for _reason in (*UNUSABLE, "insert"):
     DEAD_LETTERS.labels(_reason)
 
 

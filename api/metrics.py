@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.errors import UNUSABLE
+
 REQUESTS = Counter(
     "echoarb_api_requests_total",
     "HTTP requests answered, by route template, method and status",
@@ -65,7 +67,7 @@ for _reason in ("client", "slow", "refused", "unavailable", "too_many_errors"):
     WS_CLOSED.labels(_reason)
 for _reason in ("ahead", "expired", "made_anew", "missing", "not_stored", "too_many_gaps"):
     WS_RESUME_GAPS.labels(_reason)
-for _reason in ("framing", "unknown_schema", "truncated", "trailing", "value"):
+for _reason in UNUSABLE:
     FEED_REJECTED.labels(_reason)
 for _status in ("401", "403", "429"):
     REFUSED.labels(_status)

@@ -31,6 +31,12 @@ class Poison(EchoArbError):
         self.detail = detail
 
 
+UNREADABLE = ("framing", "unknown_schema", "truncated")
+"""Reasons of records whose bytes can't be taken apart."""
+UNUSABLE = (*UNREADABLE, "trailing", "value")
+"""Reasons of records that can't be decoded (schemas/codec.py)."""
+
+
 class Fatal(EchoArbError):
     """The process has to end, non-zero."""
 
