@@ -90,9 +90,9 @@ class Part:
         return self._unsettled and self.restarted is not None
 
     async def settle(self) -> None:
-        """Call ``restarted`` until it has run after the last restart."""
-        while self._unsettled and self.restarted is not None:
-            self._unsettled = False
+        """Call ``restarted``, if there is one, for the restarts until now."""
+        self._unsettled = False
+        if self.restarted is not None:
             await self.restarted()
 
     async def stop(self, grace_seconds: float) -> None:
