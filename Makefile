@@ -58,12 +58,12 @@ boards: $(VENV)/dev.stamp ## Make the Grafana boards anew from grafana/*.py, and
 
 rules: $(VENV)/dev.stamp ## Check the alert rules by promtool, and every PromQL expression on a real Prometheus
 	@scripts/tools/prometheus.sh || [ "$$STRICT" != 1 ]
-	$(BIN)/python -m pytest -q tests/deploy/test_rules.py tests/deploy/test_promql.py $(ARGS)
+	$(BIN)/python -m pytest -q tests/deploy/test_rules.py tests/deploy/test_promql.py tests/deploy/test_runbook_queries.py $(ARGS)
 
 chart: $(VENV)/dev.stamp ## Make the Helm chart's copies and table anew, and check it with Helm 3 and 4; STRICT=1 demands the tools
 	$(BIN)/python scripts/chart_files.py
-	for tool in helm kube_schemas; do scripts/tools/$$tool.sh || [ "$(STRICT)" != 1 ] || exit 1; done
-	STRICT=$(STRICT) $(BIN)/python -m pytest -q tests/deploy/test_chart*.py $(ARGS)
+	@for tool in helm kube_schemas; do scripts/tools/$$tool.sh || [ "$$STRICT" != 1 ] || exit 1; done
+	$(BIN)/python -m pytest -q tests/deploy/test_chart*.py $(ARGS)
 
 # Not the stamp where uv is there already: with a new requirement it can only be made after the lock.
 lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt anew from pyproject.toml

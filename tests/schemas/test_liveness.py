@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from wsgiref.util import setup_testing_defaults
 
 from prometheus_client import make_wsgi_app
 
+from echoarb.stack.ports import free_port
 from schemas.liveness import turns, with_live
 from schemas.process import serve_metrics
 
@@ -21,9 +21,7 @@ def _get(url: str) -> str:
 
 
 async def test_a_turning_loop_is_alive_and_metrics_stay_what_they_were() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     stop = serve_metrics("sink", "127.0.0.1", port)
     try:
         assert await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/live") == "200 alive\n"
