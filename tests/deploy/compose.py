@@ -117,7 +117,7 @@ class Stack:
 
     def _check_health(self) -> None:
         # Without systemd podman has no timer of its own for healthchecks.
-        while not self._ended.wait(1.0):
+        while not self._ended.wait(3.0):  # each look is a process in each of a dozen containers
             # Only those that have not been found healthy: each check is a process in a container.
             asked = ("--filter", f"name={PROJECT}-", "--filter", "health=starting")
             for container in podman.run("podman", "ps", *asked, "-q", check=False).stdout.split():
