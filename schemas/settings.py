@@ -77,7 +77,12 @@ class KafkaSettings(Settings):
 
     def librdkafka(self) -> dict[str, Any]:
         """Return the connection part of a confluent-kafka configuration."""
-        config: dict[str, Any] = {"bootstrap.servers": self.kafka_bootstrap}
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.kafka_bootstrap,
+            # A producer would let the broker make a missing topic, with its own defaults: keys
+            # would land elsewhere. Topics are made by `echoarb topics create`.
+            "allow.auto.create.topics": False,
+        }
         if self.kafka_security != "PLAINTEXT":
             config["security.protocol"] = self.kafka_security
         if self.kafka_security.startswith("SASL"):

@@ -11,6 +11,7 @@ import httpx
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from echoarb.stack import topics
 from echoarb.stack.findings import Findings, look
 from echoarb.stack.infrastructure import Infrastructure
 from echoarb.stack.ledger import Count, Ledger
@@ -155,6 +156,8 @@ class Run:
                 reraise=True,
             ):
                 with attempt:
+                    # Readers and writers still run, and asked for their topics before us.
+                    await asyncio.to_thread(topics.drop_strays, infrastructure.kafka, ledger.ids)
                     await asyncio.to_thread(infrastructure.prepare)
                     await asyncio.to_thread(ledger.open)
         except EchoArbError as error:

@@ -1,9 +1,9 @@
-"""Topics on any broker: create what schemas/topics.py names, read their ids."""
+"""Topics on any broker: create what schemas/topics.py names, read their ids, delete strays."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -62,6 +62,29 @@ def create(
                 f"it should have {wanted[name].partitions}: delete it or use another broker"
             )
     return created
+
+
+def drop_strays(settings: KafkaSettings, known: Mapping[str, UUID]) -> list[str]:
+    """Delete topics that the broker made by its own defaults, and return their names.
+
+    A broker that lost its topics while clients ran makes one anew for whoever asks for it first,
+    if it is set to (Tansu always is): with another number of partitions than ``create`` gives it.
+    A topic whose id is ``known`` is never deleted. Raises Transient, Fatal.
+    """
+    strays = [
+        name
+        for name, state in describe(settings).items()
+        if state.partitions != TOPICS[name].partitions and state.topic_id != known.get(name)
+    ]
+    if strays:
+        admin = AdminClient(settings.librdkafka(), logger=SILENT)
+        for name, future in admin.delete_topics(strays, request_timeout=TIMEOUT_SECONDS).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise _error(error, f"topic {name} can't be deleted", settings) from error
+    return strays
 
 
 def _all_known(settings: KafkaSettings, names: Iterable[str]) -> dict[str, TopicState]:

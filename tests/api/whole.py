@@ -53,8 +53,9 @@ class Reader:
         self.told: list[dict[str, Any]] = []
         self._asked = asked
 
-    async def read(self, count: int) -> None:
-        """Connect, receive ``count`` ticks and cut the connection off."""
+    async def read(self, count: int, told: int = 0) -> None:
+        """Connect, receive ``count`` ticks, and until something else was told ``told`` times in
+        all, and cut the connection off."""
         ws = await self.api.socket()
         try:
             more = self._asked if self.cursor is None else {"resume": self.cursor}
@@ -62,7 +63,7 @@ class Reader:
             until = len(self.numbers) + count
             last = 0
             session = None
-            while len(self.numbers) < until:
+            while len(self.numbers) < until or len(self.told) < told:
                 message = json.loads(await ws.receive_str(timeout=SECONDS))
                 session = session or message["session"]
                 assert (message["session"], message["seq"]) == (session, last + 1)

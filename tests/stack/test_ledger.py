@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from echoarb.stack import topics
 from echoarb.stack.ledger import Ledger
 from schemas.clock import now_us
+from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 from schemas.topics import ticks_topic
 
@@ -142,3 +143,32 @@ def test_a_broker_that_forgot_its_topics_is_noticed(tansu: str, kafka: KafkaSett
     topics.create(kafka)
     ledger.open()
     assert ledger.broken
+
+
+def test_a_topic_that_the_broker_made_by_itself_is_made_anew(
+    tansu: str, kafka: KafkaSettings
+) -> None:
+    """As after a restart that forgot all: a client asked for its topic before it was made."""
+    ledger = Ledger(kafka, [PLATFORM])
+    ledger.open()
+    admin = AdminClient({"bootstrap.servers": tansu})
+    admin.delete_topics([TOPIC])[TOPIC].result(20)
+    careless = Producer({"bootstrap.servers": tansu})
+    careless.produce(TOPIC, b"x")
+    assert careless.flush(20) == 0
+    with pytest.raises(ConfigurationError, match=f"{TOPIC} has 4 partitions"):
+        topics.create(kafka)
+    stray = topics.describe(kafka)[TOPIC].topic_id
+    assert topics.drop_strays(kafka, {**ledger.ids, TOPIC: stray}) == []  # no stray: it is known
+    assert topics.drop_strays(kafka, ledger.ids) == [TOPIC]
+    assert topics.create(kafka) == [TOPIC]
+    ledger.open()
+    assert ledger.broken
+
+
+def test_our_producers_never_make_a_topic(tansu: str, kafka: KafkaSettings) -> None:
+    name = f"never-made-{uuid.uuid4().hex}"
+    producer = Producer({**kafka.librdkafka(), "message.timeout.ms": 2000})
+    producer.produce(name, b"x")
+    producer.flush(10)
+    assert topics.describe(kafka, [name]) == {}
