@@ -32,6 +32,14 @@ ATTEMPTS = 3
 """A free port may be taken by another test worker before the service listens on it."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run all that needs Apache Kafka: one JVM instead of one a worker."""
+    for item in items:
+        if item.get_closest_marker("apache") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("apache"))
+
+
 def _started(start: Callable[[int], Child]) -> tuple[Child, str]:
     for attempt in range(ATTEMPTS):
         port = free_port()
