@@ -71,6 +71,7 @@ lock: $(if $(wildcard $(BIN)/uv),,$(VENV)/dev.stamp) ## Make requirements/*.txt 
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --extra local --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -c requirements/run.txt -o requirements/service.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group build -c requirements/run.txt -o requirements/build.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group install -o requirements/uv.txt
 
 clean: ## Remove .venv, caches and local data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis data site
@@ -80,20 +81,26 @@ $(BIN)/python:
 	@echo "making $(VENV) with $(PYTHON)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
+# uv does in seconds what takes pip a minute. Where it can't (an index that only pip's configuration
+# names, say), pip does it.
 # --no-deps: the lock is the whole closure. Left to resolve, pip takes a requirement with extras
 # (coverage[toml]) to the newest release, past the locked one, and then misses its hash; `pip check`
 # says whether the closure is whole.
 # --no-build-isolation: the build backend is locked too, and comes with run.txt.
-$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
-	@echo "installing requirements/run.txt (about a minute)" >&2
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/run.txt >&2
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
-	@$(BIN)/python -m pip check --disable-pip-version-check >&2
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+define install
+	@echo "installing $< (half a minute or less)" >&2
+	@$(PIP) install -q --no-deps --require-hashes -r requirements/uv.txt >&2
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r $< >&2 || \
+		$(PIP) install -q --no-deps --require-hashes -r $< >&2
+	@$(PIP) install -q --no-deps --no-build-isolation -e . >&2
+	@$(PIP) check >&2
+endef
+
+$(VENV)/run.stamp: requirements/run.txt requirements/uv.txt pyproject.toml | $(BIN)/python
+	$(install)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
-	@echo "installing requirements/dev.txt (about a minute)" >&2
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt >&2
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
-	@$(BIN)/python -m pip check --disable-pip-version-check >&2
+$(VENV)/dev.stamp: requirements/dev.txt requirements/uv.txt pyproject.toml | $(BIN)/python
+	$(install)
 	@touch $@ $(VENV)/run.stamp

@@ -141,10 +141,18 @@ class Stack:
         await self.flowing()
         return now_us() - 1_000_000
 
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Let the markets rest meanwhile, whatever becomes of it."""
+        await self.rate(0)
+        try:
+            yield
+        finally:
+            await self.rate(self.options.rate / len(self.options.venues))
+
     async def healed(self, seconds: float = 60) -> None:
         """Let the markets rest; every stored quote must become the true one, nothing lost or
         doubled, no gap open. Then the markets go on."""
-        await self.rate(0)
 
         async def right() -> bool:
             return not await self.wrong_quotes()
@@ -155,13 +163,13 @@ class Stack:
             assert all(count.duplicates == 0 for count in counts.values())
             return all(count.lost == 0 for count in counts.values())
 
-        try:
-            await self.until(right, seconds, "stored quotes are the true ones")
-        except AssertionError:
-            print(await self.wrong_quotes())
-            raise
-        await self.until(complete, 30, "everything on the topics is stored")
-        await self.rate(self.options.rate / len(self.options.venues))
+        async with self.resting():
+            try:
+                await self.until(right, seconds, "stored quotes are the true ones")
+            except AssertionError:
+                print(await self.wrong_quotes())
+                raise
+            await self.until(complete, 30, "everything on the topics is stored")
 
     def _count(self) -> Any:
         return self.ledger.count(
