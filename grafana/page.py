@@ -17,8 +17,8 @@ plugin `grafana-clickhouse-datasource` 4.20 or newer, which asks ClickHouse; som
 Prometheus. This page is written by `python -m grafana.build` too.
 
 The pictures show what the panels' own queries answered over [sample data](#sample-data), drawn by
-matplotlib. They are not Grafana's: colours, legends and tables look different there. Panels of
-Prometheus are not drawn.
+matplotlib. They are not Grafana's: colours, legends and tables look different there. Panels that
+ask Prometheus are drawn over [some minutes of the simulated stack](#sample-data).
 
 All boards keep time and variables when you go from one to another; platform, market, outcome and
 others take several values or all, and the text box narrows markets down by words of their titles.
@@ -39,8 +39,11 @@ TAIL = """\
 ## Sample data
 
 `python -m scripts.board_pictures` fills an engine of its own with `echoarb seed`'s samples and
-some gaps, runs the queries and draws the pictures. To see the boards move in Grafana, use the
-compose file or the chart.
+some gaps, runs the queries and draws the pictures. What asks Prometheus is drawn by `python -m
+scripts.run_pictures`, over eight minutes of the local stack under a real Prometheus: after a fifth
+of the time every venue's sockets are cut, after a third come frames that are not JSON, at half the
+sink stands still for 20 s, and at seven tenths the venues refuse every login for 40 s. To see the
+boards move in Grafana, use the compose file or the chart.
 
 ## Provisioning
 
@@ -62,15 +65,25 @@ browser: copy one to change it.
 """
 
 
-def drawn(panel: Panel) -> bool:
-    """Return whether the pictures hold the panel."""
+def _asks_clickhouse(panel: Panel) -> bool:
     return any(isinstance(target, ClickHouseQuery) for target in panel.targets or [])
 
 
-def pictured(board: Dashboard) -> bool:
-    """Return whether a picture shows most of the board's panels."""
+def _sources(board: Dashboard) -> list[bool]:
+    """Return of each panel whether it asks ClickHouse; else it asks Prometheus."""
     panels = [panel for panel in board.panels or [] if isinstance(panel, Panel)]
-    return 2 * sum(map(drawn, panels)) > len(panels)
+    return [_asks_clickhouse(panel) for panel in panels]
+
+
+def seeded(board: Dashboard) -> bool:
+    """Return whether sample data in ClickHouse shows most of the board's panels."""
+    sources = _sources(board)
+    return 2 * sum(sources) > len(sources)
+
+
+def asks_prometheus(board: Dashboard) -> bool:
+    """Return whether some panel needs a run under Prometheus to be shown."""
+    return not all(_sources(board))
 
 
 def page(boards: Mapping[str, Dashboard]) -> str:
@@ -86,12 +99,14 @@ def _board(name: str, board: Dashboard) -> str:
         board.description or "",
         "",
     ]
-    if pictured(board):
+    if seeded(board):
         lines += [f"![{name}](pictures/boards-{name}.png)", ""]
+    if asks_prometheus(board):
+        lines += [f"![{name}, what asks Prometheus](pictures/boards-{name}-run.png)", ""]
     for panel in panels:
         if isinstance(panel, RowPanel):
             lines += [f"### {panel.title}", ""] if not lines[-1] else ["", f"### {panel.title}", ""]
         else:
-            source = "" if drawn(panel) else ", Prometheus"
+            source = "" if _asks_clickhouse(panel) else ", Prometheus"
             lines.append(f"- **{panel.title}** ({panel.type_val}{source}): {panel.description}")
     return "\n".join([*lines, ""])

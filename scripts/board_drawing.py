@@ -21,6 +21,8 @@ COLORS = {
 TITLE, SMALL = 8, 6
 COLUMNS, WIDTH = 11, 40
 """Of a table: columns that are drawn, and characters of a cell."""
+LEGEND = 12
+"""Lines that are named."""
 Panel = dict[str, Any]
 Box = tuple[float, float, float, float]
 
@@ -97,7 +99,11 @@ def _shown(value: float, unit: str) -> str:
         case "ms":
             return f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
         case "s":
-            return f"{value:.0f} s"
+            return f"{value:.0f} s" if value >= 10 or not value else f"{value * 1000:,.3g} ms"
+        case "cps" | "reqps":
+            return f"{value:,.4g}/s"
+        case "bytes":
+            return f"{value / 1e6:,.4g} MB"
     return f"{value:,.4g}"
 
 
@@ -146,7 +152,12 @@ def _lines(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _shown(value, unit)))
     _dates(axes)
     columns = 3 if panel["gridPos"]["w"] > 12 else 2 if len(max(found, key=len)) < 30 else 1
-    axes.legend(fontsize=5, loc="upper left", ncols=columns, framealpha=0.6, borderpad=0.2)
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        *(handles[:LEGEND], labels[:LEGEND]),
+        **{"fontsize": 5, "loc": "upper left", "ncols": columns, "framealpha": 0.6},
+        borderpad=0.2,
+    )
 
 
 def _overrides(panel: Panel, name: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Draw docs/pictures/boards-*.png: what the boards' queries answer over sample data.
+"""Draw docs/pictures/boards-*.png: what the boards' queries to ClickHouse answer over sample data.
 
 python -m scripts.board_pictures [BOARD ...]
 
-By matplotlib: Grafana itself draws otherwise.
+By matplotlib: Grafana itself draws otherwise. scripts/run_pictures.py draws what asks Prometheus.
 """
 
 from __future__ import annotations
@@ -17,31 +17,24 @@ from typing import Any
 import clickhouse_connect
 import httpx
 import matplotlib as mpl
-from matplotlib import pyplot as plt
-from PIL import Image
 
 from echoarb.stack import services
 from echoarb.stack.ports import free_port
 from grafana.build import BOARDS
-from grafana.page import pictured
+from grafana.page import seeded
 from schemas.migrate import RetentionSettings, migrate
-from scripts.board_drawing import draw
+from scripts.board_picture import NO_GAPS, picture
 from tests.api.support import Tables
 from tests.deploy import board_data
 from tests.deploy.board_checks import EVERYTHING
-from tests.deploy.boards import Answer, ClickHouse, boards
+from tests.deploy.boards import Answer, ClickHouse, boards, panels
 from tests.deploy.macros import Asked, expand
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 DATABASE = "pictures"
 HOUR_US = 3_600_000_000
 END = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOURS, MARKETS = 6, 3
 """Of the samples; the board's time is that of its own, up to END."""
-COLUMN, ROW = 0.46, 0.26
-"""Inches of a column and of a row of Grafana's grid."""
-COLORS_KEPT = 48
-"""Of a picture, to keep it small."""
 
 
 def ask(server: ClickHouse, sql: str, hours: int) -> Answer:
@@ -57,35 +50,18 @@ def gaps_of(server: ClickHouse, board: dict[str, Any], hours: int) -> Answer:
     for annotation in board["annotations"]["list"]:
         if annotation["name"] == "Gaps":
             return ask(server, annotation["target"]["rawSql"], hours)
-    return Answer((("time", "DateTime"), ("timeEnd", "DateTime")), [], 0)
+    return NO_GAPS
 
 
-def picture(server: ClickHouse, name: str, board: dict[str, Any]) -> None:
-    """Draw one board's panels where Grafana would place them."""
+def draw(server: ClickHouse, name: str, board: dict[str, Any]) -> None:
+    """Ask a board's queries and draw the answers."""
     hours = min(int(board["time"]["from"].removeprefix("now-").removesuffix("h")), HOURS)
-    asked = {
-        panel["id"]: [target["rawSql"] for target in panel["targets"] if "rawSql" in target]
-        for panel in board["panels"]
-        if panel["type"] != "row"
+    answers = {
+        panel["id"]: [ask(server, target["rawSql"], hours) for target in panel["targets"]]
+        for panel in panels(board)
+        if all("rawSql" in target for target in panel["targets"])
     }
-    bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
-    figure = plt.figure(figsize=(24 * COLUMN, bottom * ROW))
-    gaps = gaps_of(server, board, hours)
-    for panel in board["panels"]:
-        place = panel["gridPos"]
-        x, y = place["x"] * COLUMN, (bottom - place["y"] - place["h"]) * ROW
-        box = (x, y, place["w"] * COLUMN, place["h"] * ROW)
-        if panel["type"] == "row":
-            figure.text(0.005, (y + ROW / 2) / (bottom * ROW), panel["title"], fontsize=11)
-        elif asked[panel["id"]]:
-            found = [ask(server, sql, hours) for sql in asked[panel["id"]]]
-            draw(figure, box, panel, found, gaps)
-    path = FOLDER / f"boards-{name}.png"
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
-    with Image.open(path) as drawn:
-        few = drawn.convert("RGB").quantize(COLORS_KEPT, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+    picture(name, board["panels"], answers, gaps_of(server, board, hours))
 
 
 def main() -> None:
@@ -107,8 +83,8 @@ def main() -> None:
             with httpx.Client(trust_env=False, timeout=60) as http:
                 server = ClickHouse(url, DATABASE, http)
                 for name in sys.argv[1:] or BOARDS:
-                    if pictured(BOARDS[name]()):
-                        picture(server, name, boards()[name])
+                    if seeded(BOARDS[name]()):
+                        draw(server, name, boards()[name])
         finally:
             engine.stop()
 

@@ -71,9 +71,11 @@ def test_it_serves_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> N
     port, metrics = free_port(), free_port()
     with process(tmp_path, "--port", str(port), "--metrics-port", str(metrics)) as child:
         assert '"status":"degraded"' in get(f"http://127.0.0.1:{port}/health")
-        assert 'echoarb_api_requests_total{method="GET",route="/health"' in get(
-            f"http://127.0.0.1:{metrics}/metrics"
-        )
+        counted = 'echoarb_api_requests_total{method="GET",route="/health"'
+        deadline = time.monotonic() + SECONDS
+        while counted not in get(f"http://127.0.0.1:{metrics}/metrics"):  # once it was answered
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         with pytest.raises(urllib.error.HTTPError) as error:
             get(f"http://127.0.0.1:{port}/metrics")
         assert error.value.code == 404

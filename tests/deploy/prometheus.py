@@ -45,9 +45,16 @@ class Prometheus:
 
     async def query(self, expr: str) -> list[Any]:
         """Return the series of an expression, now."""
-        answer = await self._http.get(f"{self._url}/api/v1/query", params={"query": expr})
+        return await self._result("query", query=expr)
+
+    async def course(self, expr: str, start: float, end: float, step: float) -> list[Any]:
+        """Return the series of an expression from start to end (Unix seconds), every step."""
+        return await self._result("query_range", query=expr, start=start, end=end, step=step)
+
+    async def _result(self, path: str, **params: Any) -> list[Any]:
+        answer = await self._http.get(f"{self._url}/api/v1/{path}", params=params)
         body = answer.json()
-        assert body["status"] == "success", f"{expr}: {body}"
+        assert body["status"] == "success", f"{params}: {body}"
         found: list[Any] = body["data"]["result"]
         return found
 

@@ -1,28 +1,19 @@
-"""Every PromQL expression of rules and boards on a real Prometheus that scrapes the running stack.
-
-One stack for all: simulated venues, a webhook receiver, a WebSocket client, requests that succeed
-and fail, so that everything that can be measured is.
-"""
+"""Every PromQL expression of rules and boards on a real Prometheus over the running stack."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import promql_parser
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from websockets.asyncio.client import connect
 
-from echoarb.stack.ports import LOOPBACK, free_port
+from echoarb.stack.ports import LOOPBACK
 from tests.deploy import promql
-from tests.deploy.prometheus import Prometheus, scraping
 from tests.deploy.tools import require
-from tests.flow.stack import Stack, running
+from tests.deploy.watched import SECONDS, Watched, watching
 
 pytestmark = [
     pytest.mark.flow,
@@ -30,73 +21,14 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("promql"),
 ]
-ROUTES = ("/api/v1/ticks?limit=5", "/health", "/nowhere")
-SECONDS = 30
 ONLY_IN_TROUBLE = {"pipeline: Alerts firing A": "ALERTS has series of what fires, and no other"}
 """Expressions without a series while all is well, and why."""
 
 
-@dataclass(frozen=True)
-class Watched:
-    """The stack and who watches it."""
-
-    stack: Stack
-    prometheus: Prometheus
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """The services' metrics ports by name."""
-        parts = self.stack.supervisor.parts.values()
-        return {part.name: part.metrics_port for part in parts if part.metrics_port}
-
-
-@asynccontextmanager
-async def receiver(port: int) -> AsyncIterator[None]:
-    """Take alerts and say nothing."""
-
-    async def take(request: web.Request) -> web.Response:
-        return web.Response(status=204)
-
-    app = web.Application()
-    app.router.add_post("/", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, LOOPBACK, port).start()
-    yield
-    await runner.cleanup()
-
-
-async def use(stack: Stack) -> None:
-    """Be a client, of REST and of a WebSocket that asks for everything, until cancelled."""
-    address = f"{LOOPBACK}:{stack.options.api_port}"
-    async with connect(
-        f"ws://{address}/ws/ticks?platform=kalshi", proxy=None, close_timeout=1
-    ) as socket:
-        while True:
-            for route in ROUTES:
-                await stack.http.get(f"http://{address}{route}")
-            await socket.recv()
-            await asyncio.sleep(0.2)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
-    require("prometheus")
-    hook = free_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ECHOARB_ALERT_WEBHOOKS", f"http://{LOOPBACK}:{hook}/")
-        patch.setenv("ECHOARB_ALERT_WEBHOOK_SECRET", "whsec_" + "A" * 43 + "=")
-        folder = tmp_path_factory.mktemp("promql")
-        async with receiver(hook), running(folder / "stack") as stack:
-            ports = {p.name: p.metrics_port for p in stack.supervisor.parts.values()}
-            async with scraping(folder, ports) as prometheus:
-                client = asyncio.create_task(use(stack))
-                async with asyncio.timeout(SECONDS):  # two scrapes make a rate
-                    while not await prometheus.query("rate(echoarb_frames_total[1m])"):  # noqa: ASYNC110
-                        await asyncio.sleep(0.2)
-                yield Watched(stack, prometheus)
-                client.cancel()
-                await asyncio.gather(client, return_exceptions=True)
+    async with watching(tmp_path_factory.mktemp("promql")) as watched:
+        yield watched
 
 
 def measurable() -> set[str]:
