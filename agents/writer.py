@@ -100,11 +100,10 @@ class Writer:
                 try:
                     async with asyncio.timeout(self._timeout):
                         self._client = await clickhouse_connect.get_async_client(
-                            dsn=settings.clickhouse_url,
+                            **settings.clickhouse_server(),
                             username=settings.clickhouse_user,
                             password=settings.clickhouse_password.get_secret_value(),
                             database=settings.clickhouse_database,
-                            ca_cert=settings.clickhouse_ca_file or None,
                             connect_timeout=5,
                             send_receive_timeout=int(self._timeout),
                             autogenerate_session_id=False,

@@ -93,11 +93,10 @@ class Store:
                 settings = self._settings
                 user, password = settings.reader()
                 self._client = await clickhouse_connect.get_async_client(
-                    dsn=settings.clickhouse_url,
+                    **settings.clickhouse_server(),
                     username=user,
                     password=password,
                     database=settings.clickhouse_database,
-                    ca_cert=settings.clickhouse_ca_file or None,
                     connect_timeout=CONNECT_SECONDS,
                     send_receive_timeout=int(settings.api_query_seconds + PATIENCE_SECONDS) + 1,
                     autogenerate_session_id=False,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import ssl
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import ConfigurationError
@@ -148,6 +149,33 @@ class ClickHouseSettings(Settings):
         pattern=r"^[A-Za-z0-9_.-]{0,63}$",
     )
     clickhouse_ca_file: str = Field("", description="CA file for https; empty = the system's")
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _url_of_a_server(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is none
+            known = False
+        if not known or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("has to be http://HOST:PORT or https://HOST:PORT")
+        if "@" in parts.netloc:
+            raise ValueError("holds a user: that is for ECHOARB_CLICKHOUSE_USER and _PASSWORD")
+        return url
+
+    def clickhouse_server(self) -> dict[str, Any]:
+        """Return where ClickHouse is and how it shows who it is, for clickhouse-connect's clients.
+
+        Their own reading of a URL (``dsn``) leaves out its scheme: https would become http.
+        """
+        url = urlsplit(self.clickhouse_url)
+        return {
+            "host": url.hostname,
+            "port": url.port or (8443 if url.scheme == "https" else 8123),
+            "interface": url.scheme,
+            "ca_cert": self.clickhouse_ca_file or None,
+        }
 
 
 class LogSettings(Settings):

@@ -47,3 +47,30 @@ def test_a_file_of_another_encoding_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"ECHOARB_KAFKA_USERNAME=\xfc\n")
     with pytest.raises(ConfigurationError, match=r"\.env"):
         KafkaSettings.load()
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("http://db", ("db", 8123, "http")),
+        ("https://db/", ("db", 8443, "https")),
+        ("https://db:9440", ("db", 9440, "https")),
+        ("http://[::1]:8123", ("::1", 8123, "http")),
+    ],
+)
+def test_where_clickhouse_is(url: str, server: tuple[str, int, str]) -> None:
+    found = ClickHouseSettings(_env_file=None, clickhouse_url=url).clickhouse_server()
+    assert (found["host"], found["port"], found["interface"]) == server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("db:8123", "tcp://db:9000", "http://", "http://db:port", "http://db:99999"),
+        *("http://db/path", "http://db?secure=true", "http://ada:hush@db"),
+    ],
+)
+def test_what_is_no_url_of_clickhouse_is_named_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ECHOARB_CLICKHOUSE_URL") as error:
+        ClickHouseSettings.load(clickhouse_url=url)
+    assert "hush" not in str(error.value)
