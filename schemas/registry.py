@@ -33,8 +33,14 @@ class Registry:
         if settings.registry_username:
             password = settings.registry_password.get_secret_value()
             config["basic.auth.user.info"] = f"{settings.registry_username}:{password}"
+        if settings.registry_ca_file:
+            config["ssl.ca.location"] = settings.registry_ca_file
         try:
             self._client = SchemaRegistryClient(config)
+        except OSError as error:
+            raise ConfigurationError(
+                f"ECHOARB_REGISTRY_CA_FILE is no such file, or not PEM: {error}"
+            ) from error
         except ValueError:
             raise ConfigurationError(
                 "ECHOARB_REGISTRY_URL has to be an http:// or https:// URL, and names no user if "

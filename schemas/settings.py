@@ -126,6 +126,7 @@ class RegistrySettings(Settings):
     registry_url: str = Field("http://127.0.0.1:8081", description="Schema registry URL")
     registry_username: str = Field("", description="Basic authentication user; empty = none")
     registry_password: SecretStr = Field(SecretStr(""), description="Basic authentication password")
+    registry_ca_file: str = Field("", description="CA file for https; empty = the system's")
     registry_register: bool = Field(
         True, description="Register missing schemas; false = only look them up"
     )

@@ -38,6 +38,7 @@ TYPED = {
     "KAFKA_CERT_FILE": "kafka.tls.clientSecret",
     "KAFKA_KEY_FILE": "kafka.tls.clientSecret",
     "REGISTRY_URL": "registry.url",
+    "REGISTRY_CA_FILE": "registry.caSecret",
     "REGISTRY_REGISTER": "registry.register",
     "REGISTRY_USERNAME": "registry.existingSecret",
     "REGISTRY_PASSWORD": "registry.existingSecret",

@@ -90,6 +90,7 @@ def test_each_component_has_the_secrets_that_it_needs_and_no_others() -> None:
     registry = {
         "echoarb_registry_username": ("echoarb-registry", "username"),
         "echoarb_registry_password": ("echoarb-registry", "password"),
+        "registry-ca.crt": ("echoarb-registry-ca", "ca.crt"),
     }
     ca = {"clickhouse-ca.crt": ("echoarb-clickhouse-ca", "ca.crt")}
     writer = {"echoarb_clickhouse_password": ("echoarb-clickhouse", "password")}

@@ -32,6 +32,9 @@ ECHOARB_KAFKA_KEY_FILE: {{ $folder }}/kafka-client.key
 {{- end }}
 ECHOARB_REGISTRY_URL: {{ $v.registry.url | quote }}
 ECHOARB_REGISTRY_REGISTER: {{ $v.registry.register | quote }}
+{{- if $v.registry.caSecret }}
+ECHOARB_REGISTRY_CA_FILE: {{ $folder }}/registry-ca.crt
+{{- end }}
 ECHOARB_CLICKHOUSE_URL: {{ $v.clickhouse.url | quote }}
 ECHOARB_CLICKHOUSE_DATABASE: {{ $v.clickhouse.database | quote }}
 ECHOARB_CLICKHOUSE_USER: {{ $v.clickhouse.user | quote }}
@@ -96,6 +99,11 @@ setting; the others are named by a setting.
 {{- if has "registry" $.needs -}}
 {{- $files = append $files (list . $v.registry.usernameKey "echoarb_registry_username") -}}
 {{- $files = append $files (list . $v.registry.passwordKey "echoarb_registry_password") -}}
+{{- end -}}
+{{- end -}}
+{{- with $v.registry.caSecret -}}
+{{- if has "registry" $.needs -}}
+{{- $files = append $files (list . $v.registry.caKey "registry-ca.crt") -}}
 {{- end -}}
 {{- end -}}
 {{- $reading := and (has "reader" .needs) $v.clickhouse.reader.user -}}
