@@ -99,7 +99,7 @@ def _shown(value: float, unit: str) -> str:
         case "ms":
             return f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
         case "s":
-            return f"{value:.0f} s" if value >= 10 or not value else f"{value * 1000:,.3g} ms"
+            return f"{value:,.0f} s" if abs(value) >= 10 or not value else f"{value * 1000:,.4g} ms"
         case "cps" | "reqps":
             return f"{value:,.4g}/s"
         case "bytes":

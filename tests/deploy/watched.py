@@ -54,16 +54,20 @@ async def _receiver(port: int) -> AsyncIterator[None]:
 
 
 async def _use(stack: Stack) -> None:
-    """Be a client, of REST and of a WebSocket that asks for everything, until cancelled."""
+    """Be a client, of REST and of a WebSocket that asks for a venue, until cancelled."""
     address = f"{LOOPBACK}:{stack.options.api_port}"
-    async with connect(
-        f"ws://{address}/ws/ticks?platform=kalshi", proxy=None, close_timeout=1
-    ) as socket:
+
+    async def ask() -> None:
         while True:
             for route in ROUTES:
                 await stack.http.get(f"http://{address}{route}")
-            await socket.recv()
             await asyncio.sleep(0.2)
+
+    url = f"ws://{address}/ws/ticks?platform=kalshi"
+    async with connect(url, proxy=None, close_timeout=1) as socket, asyncio.TaskGroup() as group:
+        group.create_task(ask())
+        async for _ in socket:
+            pass
 
 
 @asynccontextmanager
