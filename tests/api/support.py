@@ -240,7 +240,11 @@ async def following(api: Api) -> Api:
 
 
 async def read(ws: Any, *kinds: str) -> dict[str, Any]:
-    """Return the next message, which has to be of one of the kinds."""
-    message: dict[str, Any] = json.loads(await ws.receive_str(timeout=30))
-    assert message["type"] in kinds, message
-    return message
+    """Return the next message, which has to be of one of the kinds. Heartbeats, which may come at
+    any time, are passed over unless they are asked for."""
+    while True:
+        message: dict[str, Any] = json.loads(await ws.receive_str(timeout=30))
+        if message["type"] == "heartbeat" and "heartbeat" not in kinds:
+            continue
+        assert message["type"] in kinds, message
+        return message
