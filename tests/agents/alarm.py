@@ -182,7 +182,7 @@ class Sim:
         )
 
 
-async def until(done: Callable[[], Any], seconds: float = 30) -> None:
+async def until(done: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until ``done()`` is true. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while True:

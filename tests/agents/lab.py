@@ -211,7 +211,7 @@ def wait_quietly(future: Any) -> bool:
     return True
 
 
-def until(done: Callable[[], Any], seconds: float = 30) -> None:
+def until(done: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until ``done()`` is true. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not done():

@@ -243,7 +243,7 @@ async def read(ws: Any, *kinds: str) -> dict[str, Any]:
     """Return the next message, which has to be of one of the kinds. Heartbeats, which may come at
     any time, are passed over unless they are asked for."""
     while True:
-        message: dict[str, Any] = json.loads(await ws.receive_str(timeout=30))
+        message: dict[str, Any] = json.loads(await ws.receive_str(timeout=60))
         if message["type"] == "heartbeat" and "heartbeat" not in kinds:
             continue
         assert message["type"] in kinds, message

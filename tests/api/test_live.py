@@ -26,7 +26,7 @@ from tests.api.support import (
     running,
 )
 
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from schemas.spread import Spread
 from tests.api.support import TOPIC, Api, Broker, Tables, following, read, running
 from tests.api.test_spreads import PAIRS, make_spread
 
-SECONDS = 20
+SECONDS = 60
 CUT, OTHER = "rate-cut", "two-of-three"
 START = now_us()
 

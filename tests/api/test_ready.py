@@ -38,7 +38,7 @@ from tests.api.support import (
     running,
 )
 
-SECONDS = 30
+SECONDS = 60
 
 
 async def until_not_ready(api: Api) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import struct
 from api.settings import ApiSettings
 from tests.api.support import Broker, following, make_tick, read, running
 
-SECONDS = 20
+SECONDS = 60
 
 
 def _stalled(port: int, query: str) -> socket.socket:

@@ -14,7 +14,7 @@ from schemas.tick import Tick
 from tests.agents.lab import Lab
 from tests.api.support import Api, Broker, make_tick, read
 
-SECONDS = 30
+SECONDS = 60
 MARKETS = 40
 
 

@@ -194,4 +194,4 @@ async def test_a_defect_in_the_parser_ends_the_pool_loudly() -> None:
         await server.until(lambda: len(server.sockets) == 1)
         await server.sockets[0].send_str("data")
         with pytest.raises(ExceptionGroup):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 30)

@@ -109,7 +109,7 @@ class Server:
         assert self.answer is not None
         return await self.answer(request)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until the condition holds, looking at every message and ten times a second."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -169,7 +169,7 @@ class Stack:
             except AssertionError:
                 print(await self.wrong_quotes())
                 raise
-            await self.until(complete, 30, "everything on the topics is stored")
+            await self.until(complete, 60, "everything on the topics is stored")
 
     def _count(self) -> Any:
         return self.ledger.count(

@@ -63,7 +63,7 @@ class Ask:
             if send is not None:
                 await ws.send_json(send)
             while True:
-                message: dict[str, Any] = json.loads(await ws.receive_str(timeout=30))
+                message: dict[str, Any] = json.loads(await ws.receive_str(timeout=60))
                 if message["type"] in wanted:
                     return message
 

@@ -32,7 +32,7 @@ from schemas.settings import KafkaSettings
 from schemas.topics import TOPICS, Topic
 
 FIRST_MS = 1_700_000_000_000
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.fixture

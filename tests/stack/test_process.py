@@ -48,7 +48,7 @@ def test_stop_ends_a_polite_child(tmp_path: Path) -> None:
 def test_stop_kills_a_stubborn_child(tmp_path: Path) -> None:
     child = python("stubborn", STUBBORN + FOREVER, tmp_path / "log")
     child.start()
-    child.wait_until(lambda: "up" in child.log_tail(), 10)
+    child.wait_until(lambda: "up" in child.log_tail(), 30)
     assert not child.stop(grace_seconds=0.2)
     assert child.exit_code == -signal.SIGKILL
 

@@ -15,7 +15,7 @@ from echoarb.stack.process import Child
 from echoarb.stack.supervisor import Part, State, Supervisor
 
 FOREVER = "import time\nwhile True: time.sleep(1)"
-SECONDS = 20
+SECONDS = 60
 
 
 @pytest.fixture

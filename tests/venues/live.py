@@ -61,7 +61,7 @@ class Live:
         self.kept = kept
         self.following: asyncio.Task[None] | None = None
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until the condition holds; a feed that ends meanwhile raises what ended it."""
         async with asyncio.timeout(seconds):
             while not condition():

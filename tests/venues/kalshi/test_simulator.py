@@ -37,7 +37,7 @@ class Talk:
         await self.socket.send_json(command | ({"params": params} if params else {}))
 
     async def hear(self) -> dict[str, Any]:
-        text = await self.socket.receive_str(timeout=5)
+        text = await self.socket.receive_str(timeout=30)
         assert text.endswith("}\n")
         heard: dict[str, Any] = json.loads(text)
         return heard
@@ -244,7 +244,7 @@ async def test_the_heartbeat_is_a_protocol_ping(
 ) -> None:
     monkeypatch.setattr(simulator, "HEARTBEAT_SECONDS", 0.02)
     async with talking(venue, autoping=False) as talk:
-        message = await talk.socket.receive(timeout=5)
+        message = await talk.socket.receive(timeout=30)
         assert (message.type, message.data) == (aiohttp.WSMsgType.PING, b"heartbeat")
 
 

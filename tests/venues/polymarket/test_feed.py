@@ -261,11 +261,11 @@ async def test_a_socket_answers_pings_and_strangers_and_closes_on_long_frames() 
             session.ws_connect(f"ws://127.0.0.1:{port}/ws/market") as socket,
         ):
             await socket.send_str("PING")
-            assert await socket.receive_str(timeout=5) == "PONG"
+            assert await socket.receive_str(timeout=30) == "PONG"
             await socket.send_json({"assets_ids": ["77"], "type": "market"})
-            assert await socket.receive_str(timeout=5) == "[]"
+            assert await socket.receive_str(timeout=30) == "[]"
             await socket.send_json({"assets_ids": ["1"] * 2_000, "type": "market"})
-            message = await socket.receive(timeout=5)
+            message = await socket.receive(timeout=30)
             assert message.type is aiohttp.WSMsgType.CLOSE
     finally:
         await simulator.stop()
