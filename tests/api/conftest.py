@@ -60,8 +60,10 @@ def own_broker(tmp_path: Path, registry: str) -> Iterator[Broker]:
 
 @pytest.fixture
 def live_settings(settings: ApiSettings, own_broker: Broker) -> ApiSettings:
-    """Settings with ClickHouse and Kafka."""
-    return settings.model_copy(update={"kafka_bootstrap": own_broker.address})
+    """Settings with ClickHouse and Kafka, and with patience: a sink on a loaded machine may be
+    further behind than an API waits for by default, and then it says that ticks are missing."""
+    patient = {"kafka_bootstrap": own_broker.address, "api_ws_stored_seconds": 60}
+    return settings.model_copy(update=patient)
 
 
 @pytest.fixture
