@@ -64,6 +64,8 @@ async def test_what_the_tail_no_longer_holds_comes_from_clickhouse(
         await reading
     await flow(whole, range(50, 4000), 0)
     await asyncio.to_thread(own_broker.publish, make_gap(market_id=None))
+    await asyncio.to_thread(lab.wait_for_rows, 4000)
+    await asyncio.to_thread(lab.wait_for_rows, 1, "gaps")
     async with running(live_settings) as second:
         await following(second)
         reader.api = second

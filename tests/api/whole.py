@@ -15,6 +15,8 @@ from tests.agents.lab import Lab
 from tests.api.support import Api, Broker, make_tick, read
 
 SECONDS = 60
+SILENT = 5
+"""Heartbeats, 15 s apart, with nothing between them, after which nothing more will come."""
 MARKETS = 40
 
 
@@ -63,11 +65,14 @@ class Reader:
             until = len(self.numbers) + count
             last = 0
             session = None
+            silent = 0
             while len(self.numbers) < until or len(self.told) < told:
                 message = json.loads(await ws.receive_str(timeout=SECONDS))
                 session = session or message["session"]
                 assert (message["session"], message["seq"]) == (session, last + 1)
                 last += 1
+                silent = silent + 1 if message["type"] == "heartbeat" else 0
+                assert silent < SILENT, (len(self.numbers), until, self.told, self.cursor)
                 if message["type"] == "tick":
                     self.numbers.append(message["data"]["sequence"])
                 elif message["type"] not in ("welcome", "subscribed", "live", "heartbeat"):
