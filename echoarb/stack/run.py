@@ -157,7 +157,10 @@ class Run:
             ):
                 with attempt:
                     # Readers and writers still run, and asked for their topics before us.
-                    await asyncio.to_thread(topics.drop_strays, infrastructure.kafka, ledger.ids)
+                    kafka, known = infrastructure.kafka, ledger.ids
+                    strays = await asyncio.to_thread(topics.drop_strays, kafka, known)
+                    if strays:
+                        self._say(f"deleted what the broker made by itself: {', '.join(strays)}")
                     await asyncio.to_thread(infrastructure.prepare)
                     await asyncio.to_thread(ledger.open)
         except EchoArbError as error:
