@@ -153,11 +153,8 @@ def _lines(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
     _dates(axes)
     columns = 3 if panel["gridPos"]["w"] > 12 else 2 if len(max(found, key=len)) < 30 else 1
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        *(handles[:LEGEND], labels[:LEGEND]),
-        **{"fontsize": 5, "loc": "upper left", "ncols": columns, "framealpha": 0.6},
-        borderpad=0.2,
-    )
+    named = handles[:LEGEND], labels[:LEGEND]
+    axes.legend(*named, fontsize=5, loc="upper left", ncols=columns, framealpha=0.6, borderpad=0.2)
 
 
 def _overrides(panel: Panel, name: str) -> dict[str, Any]:
